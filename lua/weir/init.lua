@@ -1,0 +1,89 @@
+-- SPDX-License-Identifier: MIT
+-- The public module. Requires run downwards in this list only, and never from inside a function:
+--   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
+--   stream.duplex, stream.from, stream.iter, stream.pipeline, process, and what is loaded when first touched: fs, zlib,
+--   crypto, net, lines.
+
+local core = require 'weir.core'
+local class = require 'weir.class'
+local show = require 'weir.show'
+local errors = require 'weir.errors'
+local wait = require 'weir.wait'
+local events = require 'weir.events'
+local abort = require 'weir.abort'
+local base = require 'weir.stream.base'
+local timers = require 'weir.timers'
+local Readable = require 'weir.stream.readable'
+local Writable = require 'weir.stream.writable'
+local duplex = require 'weir.stream.duplex'
+require 'weir.stream.from'
+local iter = require 'weir.stream.iter'
+local pipeline = require 'weir.stream.pipeline'
+local process = require 'weir.process'
+
+abort.setTimers(timers.setTimeout)
+
+local weir = {
+  _VERSION = core.version,
+  Stream = base.Stream,
+  Readable = Readable,
+  Writable = Writable,
+  Duplex = duplex.Duplex,
+  Transform = duplex.Transform,
+  PassThrough = duplex.PassThrough,
+  pipeline = pipeline.pipeline,
+  finished = pipeline.finished,
+  addAbortSignal = base.addAbortSignal,
+  getDefaultHighWaterMark = base.getDefaultHighWaterMark,
+  setDefaultHighWaterMark = base.setDefaultHighWaterMark,
+  AbortController = abort.AbortController,
+  AbortSignal = abort.AbortSignal,
+  EventEmitter = events.EventEmitter,
+  Error = errors.Error,
+  null = core.null,
+  class = class,
+  errors = errors,
+  events = events,
+  show = show,
+  wait = wait,
+  process = process,
+  nextTick = timers.nextTick,
+  setTimeout = timers.setTimeout,
+  setInterval = timers.setInterval,
+  setImmediate = timers.setImmediate,
+  clearTimeout = timers.clearTimeout,
+  clearInterval = timers.clearInterval,
+  clearImmediate = timers.clearImmediate,
+  sleep = timers.sleep,
+  wrap = timers.wrap,
+}
+
+---Runs `fn(...)` where it may wait, and the loop until nothing is left. What a script of the command runs in; in a stock
+---luajit, call it around everything. Raises what `fn` raised.
+---@param fn function
+---@param ... any
+function weir.run(fn, ...)
+  local failure
+  core.run(function(...)
+    local ok, err = xpcall(fn, errors.caught, ...)
+    if not ok then failure = { err } end
+  end, ...)
+  repeat
+    local dry = core.loop()
+    local again = dry and not failure and iter.closeAll()
+  until not again
+  if failure then error(failure[1], 0) end
+end
+
+local lazy = {}
+for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines', 'stdio' } do lazy[name] = 'weir.' .. name end
+
+return setmetatable(weir, {
+  __index = function(_, key)
+    local name = lazy[key]
+    if not name then return nil end
+    local module = require(name)
+    rawset(weir, key, module)
+    return module
+  end,
+})

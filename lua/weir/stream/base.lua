@@ -1,0 +1,276 @@
+-- SPDX-License-Identifier: MIT
+-- What all streams share: how options become a stream of the core, the trampolines by which the core calls into Lua, and the
+-- bits that tell it who listens.
+--
+-- A stream is a table: `_u`, the userdata; `_s`, the struct that Lua and C share; `_r` and `_w`, the rings of its objects.
+-- Handlers are read once, when the stream is made (decided difference 12), from the options or from the class.
+
+local core = require 'weir.core'
+local abort = require 'weir.abort'
+local class = require 'weir.class'
+local errors = require 'weir.errors'
+local events = require 'weir.events'
+local ffi = require 'ffi'
+
+local type, xpcall, pairs, rawget, tostring = type, xpcall, pairs, rawget, tostring
+local flags, eventNumbers, core_listener = core.flags, core.events, core.listener
+local bor = require('bit').bor
+local traceback = debug.traceback
+
+ffi.cdef(core.cdef)
+local Shared = ffi.typeof 'struct wr_shared'
+assert(ffi.sizeof(Shared) == core.sharedSize, 'the shared struct differs between C and Lua')
+
+local M = {}
+
+-- ---- Trampolines ------------------------------------------------------------------------------------------------------
+
+local function caught(err)
+  return errors.caught(err, traceback(2))
+end
+
+local uncaught -- set by weir.process
+
+---Sets what is done with an error that nobody took care of.
+---@param fn fun(err: weir.Error)
+function M.onUncaught(fn)
+  uncaught = fn
+end
+
+local function report(err)
+  local ok, failure = xpcall(uncaught, caught, err)
+  if not ok then
+    io.stderr:write(tostring(failure), '\n')
+    core.fail()
+  end
+end
+
+---Reports an error as uncaught: by default the script ends with it.
+---@param err weir.Error
+M.report = report
+
+local constructed, failed, writeRaised = core.constructed, core.failed, core.writeRaised
+local finaled, flushed, destroyed, done = core.finaled, core.flushed, core.destroyed, core.done
+local emit = events.EventEmitter.emit
+
+core.trampolines {
+  construct = function(self, handler)
+    local ok, err = xpcall(handler, caught, self, function(e) constructed(self, e) end)
+    if not ok then constructed(self, err) end
+  end,
+  read = function(self, handler, size)
+    local ok, err = xpcall(handler, caught, self, size)
+    if not ok then failed(self, err) end
+  end,
+  write = function(self, handler, chunk, callback)
+    local ok, err = xpcall(handler, caught, self, chunk, callback)
+    if not ok then writeRaised(self, err) end
+  end,
+  writev = function(self, handler, chunks, callback)
+    local ok, err = xpcall(handler, caught, self, chunks, callback)
+    if not ok then writeRaised(self, err) end
+  end,
+  final = function(self, handler)
+    local ok, err = xpcall(handler, caught, self, function(e) finaled(self, e) end)
+    if not ok then finaled(self, err) end
+  end,
+  flush = function(self, handler)
+    local ok, err = xpcall(handler, caught, self, function(e, v)
+      if not e and v ~= nil then self:push(v) end
+      flushed(self, e)
+    end)
+    if not ok then flushed(self, err) end
+  end,
+  destroy = function(self, handler, e)
+    local ok, err = xpcall(handler, caught, self, e, function(e2) destroyed(self, e2) end)
+    if not ok then destroyed(self, err) end
+  end,
+  event = function(self, name, value)
+    local ok, err
+    if value == nil then ok, err = xpcall(emit, caught, self, name) else ok, err = xpcall(emit, caught, self, name, value) end
+    if not ok then report(err) end
+  end,
+  run = function(fn, ...)
+    local ok, err = xpcall(fn, caught, ...)
+    if not ok then report(err) end
+  end,
+  uncaught = function(err) report(errors.caught(err, '')) end,
+  error = function(value, code)
+    if code then return errors.new(value, code) end
+    return errors.from(value)
+  end,
+}
+
+-- ---- The class --------------------------------------------------------------------------------------------------------
+
+---@class weir.Stream: weir.EventEmitter
+---@field destroyed boolean
+---@field closed boolean
+---@field errored weir.Error?
+---@field name string? the option `name`, for messages
+local Stream = class.new('Stream', events.EventEmitter)
+M.Stream = Stream
+
+for _, name in pairs { 'destroyed', 'closed', 'errored' } do Stream.getters[name] = core.properties[name] end
+
+-- Tells the core who listens. `_counts` remembers how many did, to tell a listener that came from one that went.
+function Stream:_listening(name, count)
+  local number = eventNumbers[name]
+  if not number then return end
+  local counts = self._counts
+  if not counts then
+    counts = {}
+    self._counts = counts
+  end
+  local before = counts[name] or 0
+  counts[name] = count
+  if rawget(self, '_u') then core_listener(self, number, count > 0, count > before) end
+end
+
+-- Listeners that came before init (a subclass may add some).
+local function tellListeners(self)
+  for name, count in pairs(self._counts or {}) do
+    if count > 0 then core_listener(self, eventNumbers[name], true, true) end
+  end
+end
+
+local HANDLERS = { -- option -> { place in the core's table, flag }
+  construct = { 1, flags.HAS_CONSTRUCT },
+  read = { 2, flags.HAS_READ },
+  write = { 3, flags.HAS_WRITE },
+  transform = { 3, flags.HAS_WRITE },
+  writev = { 4, flags.HAS_WRITEV },
+  final = { 5, flags.HAS_FINAL },
+  flush = { 6, flags.HAS_FLUSH },
+  destroy = { 7, flags.HAS_DESTROY },
+}
+
+local function collectHandlers(self, options, wanted)
+  local handlers, has = {}, 0
+  for i = 1, #wanted do
+    local name = wanted[i]
+    local fn = options[name]
+    if type(fn) ~= 'function' then fn = self['_' .. name] end
+    if fn ~= nil then
+      if type(fn) ~= 'function' then error(errors.argType('options.' .. name, 'function', fn), 4) end
+      handlers[HANDLERS[name][1]] = fn
+      has = bor(has, HANDLERS[name][2])
+    end
+  end
+  return handlers, has
+end
+
+local defaultMark = { [false] = 16384, [true] = 16 }
+
+---The mark of streams that are given none: bytes, or objects.
+---@param objectMode boolean
+---@return integer
+function M.getDefaultHighWaterMark(objectMode)
+  return defaultMark[objectMode and true or false]
+end
+
+---Sets it, for streams made from now on.
+---@param objectMode boolean
+---@param value integer
+function M.setDefaultHighWaterMark(objectMode, value)
+  if type(value) ~= 'number' or value < 0 or value % 1 ~= 0 then error(errors.argType('value', 'integer', value), 2) end
+  defaultMark[objectMode and true or false] = value
+end
+
+local MARK_MAX = 0x40000000
+
+local function markFrom(value, name, objectMode)
+  if value == nil then return defaultMark[objectMode] end
+  if type(value) ~= 'number' or value < 0 or value % 1 ~= 0 then error(errors.argValue('options.' .. name, value), 5) end
+  return value < MARK_MAX and value or MARK_MAX
+end
+
+---The marks that `options` ask for, readable and writable.
+---@param options table
+---@param isDuplex boolean
+---@param r boolean readable side in object mode
+---@param w boolean
+local function marks(options, isDuplex, r, w)
+  local common = options.highWaterMark
+  if not isDuplex then
+    local mark = markFrom(common, 'highWaterMark', r or w)
+    return mark, mark
+  end
+  local readable, writable = common, common
+  if common == nil then readable, writable = options.readableHighWaterMark, options.writableHighWaterMark end
+  return markFrom(readable, 'readableHighWaterMark', r), markFrom(writable, 'writableHighWaterMark', w)
+end
+M.marks = marks
+
+local function optionFlags(options)
+  local has = 0
+  if options.autoDestroy ~= false then has = bor(has, flags.AUTO_DESTROY) end
+  if options.emitClose ~= false then has = bor(has, flags.EMIT_CLOSE) end
+  if options.allowHalfOpen ~= false then has = bor(has, flags.HALF_OPEN) end
+  if options.readable == false then has = bor(has, flags.CLOSED_READ) end
+  if options.writable == false then has = bor(has, flags.CLOSED_WRITE) end
+  return has
+end
+
+-- The callback of `_write` or `_transform`, made once a stream. It is the fast end of a burst; whatever is not that is the
+-- core's to decide. It holds `self`, and so whatever its struct lives in.
+local function makeCallback(self, isTransform)
+  if not isTransform then return function(err) done(self, err) end end
+  return function(err, value)
+    if not err and value ~= nil then self:push(value) end
+    done(self, err)
+  end
+end
+
+---Makes `self` a stream of the core. For the classes here.
+---@param self weir.Stream
+---@param options table
+---@param kind integer flags of the sides
+---@param wanted string[] names of the handlers that it may have
+function M.init(self, options, kind, wanted)
+  if type(options) ~= 'table' then error(errors.argType('options', 'table', options), 4) end
+  local isDuplex = kind == bor(kind, flags.IS_READABLE, flags.IS_WRITABLE)
+  local isTransform = kind == bor(kind, flags.IS_TRANSFORM)
+  local r = (options.objectMode or isDuplex and options.readableObjectMode) and true or false
+  local w = (options.objectMode or isDuplex and options.writableObjectMode) and true or false
+  local handlers, has = collectHandlers(self, options, wanted)
+  if r and kind == bor(kind, flags.IS_READABLE) then has = bor(has, flags.OBJECTS_READ) end
+  if w and kind == bor(kind, flags.IS_WRITABLE) then has = bor(has, flags.OBJECTS_WRITE) end
+  local readMark, writeMark = marks(options, isDuplex, r, w)
+  if isTransform and options.readableHighWaterMark == 0 then readMark, writeMark = 0, options.writableHighWaterMark or 0 end
+  if options.name ~= nil then self.name = options.name end
+  has = bor(has, kind, isDuplex and optionFlags(options) or bor(optionFlags(options), flags.HALF_OPEN))
+  core.new(self, handlers, has, readMark, writeMark)
+  local shared = Shared()
+  core.share(self, shared)
+  self._s = shared
+  if isTransform or kind == bor(kind, flags.IS_WRITABLE) then core.callback(self, makeCallback(self, isTransform)) end
+  tellListeners(self)
+  if options.signal ~= nil then M.addAbortSignal(options.signal, self) end
+  core.start(self)
+end
+
+---`stream:destroy(err)`: ends it at once. What is buffered is dropped, `'error'` (if `err` is given) and `'close'` come in a
+---later tick, `'close'` last. A second call is ignored. A string becomes an error with that message. Node's `destroy`.
+---@param err? weir.Error|string
+---@return weir.Stream self
+Stream.destroy = core.destroy
+
+---Follows `signal`: when it aborts, `stream` is destroyed with an AbortError. Node's `addAbortSignal`.
+---@generic T: weir.Stream
+---@param signal weir.AbortSignal
+---@param stream T
+---@return T stream
+function M.addAbortSignal(signal, stream)
+  if not class.is(signal, abort.AbortSignal) then error(errors.argType('signal', 'AbortSignal', signal), 2) end
+  local function onAbort() stream:destroy(errors.abort(signal.reason)) end
+  if signal.aborted then
+    onAbort()
+  else
+    signal:on('abort', onAbort)
+    core.finished(stream, nil, nil, false, function() signal:off('abort', onAbort) end)
+  end
+  return stream
+end
+
+return M

@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: MIT
+-- Readable.from: anything that gives one value after the other, as a stream of objects. Node's rules; what gives values may
+-- wait, since a handler may.
+
+local class = require 'weir.class'
+local errors = require 'weir.errors'
+local timers = require 'weir.timers'
+local Readable = require 'weir.stream.readable'
+
+local type, pcall, error = type, pcall, error
+local resume, status = coroutine.resume, coroutine.status
+
+local function fromArray(items)
+  local i = 0
+  return function()
+    i = i + 1
+    return items[i]
+  end
+end
+
+local function fromCoroutine(co)
+  return function()
+    if status(co) == 'dead' then return nil end
+    local ok, value = resume(co)
+    if not ok then error(errors.caught(value, debug.traceback(co)), 0) end
+    return value
+  end
+end
+
+-- A function that gives the next value (nil: no more), and perhaps one that is told that nobody will ask again.
+local function sourceOf(x)
+  local kind = type(x)
+  if kind == 'function' then return x end
+  if kind == 'thread' then return fromCoroutine(x) end
+  if kind ~= 'table' then error(errors.argType('iterable', { 'table', 'string', 'function', 'coroutine' }, x), 3) end
+  local next = x.next
+  if type(next) ~= 'function' then return fromArray(x) end
+  local close = x.close
+  return function() return next(x) end, type(close) == 'function' and function(err) return close(x, err) end or nil
+end
+
+local From = class.new('Readable', Readable)
+
+function From:init(next, close, options)
+  self._next, self._close = next, close
+  Readable.init(self, options)
+end
+
+-- Tells the source that it is left, once, and not while an item is being waited for.
+local function leave(self, err)
+  local close = self._close
+  self._close = nil
+  if self._exhausted or not close then return true end
+  return pcall(close, err)
+end
+
+local function finishDestroy(self, err, callback)
+  local ok, failure = leave(self, err)
+  if not ok and not err then err = errors.caught(failure) end
+  timers.nextTick(callback, err)
+end
+
+function From:_read()
+  if self._busy then return end
+  self._busy = true
+  local next = self._next
+  repeat
+    self._asking = true
+    local ok, value = pcall(next)
+    self._asking = false
+    if not ok or value == nil then self._exhausted = true end
+    if self._onIdle then
+      self._onIdle()
+      return
+    end
+    if not ok then
+      self:destroy(errors.caught(value))
+      return
+    end
+    if value == nil then
+      self:push(nil)
+      return
+    end
+  until not self:push(value)
+  self._busy = false
+end
+
+function From:_destroy(err, callback)
+  if not self._asking then return finishDestroy(self, err, callback) end
+  self._onIdle = function() finishDestroy(self, err, callback) end
+end
+
+local function withDefaults(options, mark)
+  local all = { objectMode = true, highWaterMark = mark }
+  for key, value in pairs(options or {}) do all[key] = value end
+  return all
+end
+
+---`Readable.from(x, options)`: a stream of the values that `x` gives: an array, an iterator function (called until it gives
+---nil), a coroutine (resumed until it is dead or yields nil), a table with `next(self)` and perhaps `close(self, err)`, which is
+---called when the stream is left before the end. A string is one chunk. Object mode with a mark of 1, unless `options` say
+---otherwise. Node's `Readable.from`.
+---@param x any
+---@param options? table
+---@return weir.Readable
+function Readable.from(x, options)
+  if type(x) == 'string' then
+    local all = withDefaults(options, nil)
+    all.read = function(self)
+      self:push(x)
+      self:push(nil)
+    end
+    return Readable(all)
+  end
+  local next, close = sourceOf(x)
+  return From(next, close, withDefaults(options, 1))
+end
+
+return Readable.from

@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: MIT
+-- `for chunk in stream:iter() do`: the stream's chunks, with backpressure. Node's async iterator.
+--
+-- A `break` closes nothing in Lua. So the iterator is an object with `close()`, and one that is left open is closed when it is
+-- collected, or when the loop has run dry. What the stream knows of the iterator is `state`, which does not refer back.
+
+local core = require 'weir.core'
+local base = require 'weir.stream.base'
+local errors = require 'weir.errors'
+local wait = require 'weir.wait'
+local Readable = require 'weir.stream.readable'
+
+local setmetatable, getmetatable, type, error, next = setmetatable, getmetatable, type, error, next
+
+local M = {}
+
+local open = setmetatable({}, { __mode = 'k' }) -- iterators that were not closed
+
+---@class weir.Iterator
+---@operator call: any
+local Iterator = {}
+Iterator.__index = Iterator
+
+local function detach(state)
+  local stream = state.stream
+  state.stream = nil
+  if not stream then return nil end
+  stream:off('readable', state.onReadable)
+  core.cleanup(state.finished)
+  return stream
+end
+
+local function wakeUp(state)
+  local wake = state.wake
+  state.wake = nil
+  if wake then wake() end
+end
+
+local function leave(state)
+  local stream = detach(state)
+  if stream and (state.failed or state.destroyOnReturn) and (not state.over or state.autoDestroy) then
+    core.destroy(stream)
+  end
+end
+
+-- The end of what is collected: a userdata, since tables have no __gc.
+local function newSentinel(state)
+  local sentinel = newproxy(true)
+  getmetatable(sentinel).__gc = function()
+    if state.stream then leave(state) end
+  end
+  return sentinel
+end
+
+---The next chunk, waiting for it; nil at the end. Raises the stream's error.
+---@return any
+function Iterator:__call()
+  local state = self._state
+  while state.stream do
+    local stream = state.stream
+    local chunk
+    if not stream.destroyed then chunk = stream:read() end
+    if chunk ~= nil then return chunk end
+    if state.error then
+      local err = state.error
+      state.failed = true
+      self:close()
+      error(err, 0)
+    end
+    if state.over then
+      self:close()
+      return nil
+    end
+    local wake, here = wait.prepare()
+    state.wake = wake
+    here()
+  end
+  return nil
+end
+
+---Ends the iteration: the stream is destroyed, without an error, unless `destroyOnReturn = false`. Harmless twice.
+function Iterator:close()
+  open[self] = nil
+  leave(self._state)
+end
+
+---`stream:iter(options)`: an iterator for a generic `for`, in code that may wait. `destroyOnReturn = false`: closing it early
+---leaves the stream alone.
+---@param options? { destroyOnReturn?: boolean }
+---@return weir.Iterator
+function Readable:iter(options)
+  if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
+  wait.check()
+  local state = { stream = self, destroyOnReturn = not options or options.destroyOnReturn ~= false, autoDestroy = true }
+  state.onReadable = function() wakeUp(state) end
+  self:on('readable', state.onReadable)
+  state.finished = core.finished(self, nil, false, true, function(err)
+    state.error = err
+    state.over = true
+    wakeUp(state)
+  end)
+  local iterator = setmetatable({ _state = state, _sentinel = newSentinel(state) }, Iterator)
+  open[iterator] = true
+  return iterator
+end
+
+---Closes what was left open: the loop has run dry. Whether there was anything.
+---@return boolean
+function M.closeAll()
+  local any = false
+  for iterator in next, open do
+    any = true
+    iterator:close()
+  end
+  return any
+end
+
+M.report = base.report
+return M

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Coroutines are kept in a table while idle and remembered as ours in a weak one; while they run they are anchored by the
+ * stack of B's list of running ones, while they wait by whoever holds the function that wakes them. */
+#include "errors.h"
+
+#include "enter.h"
+
+/* A fresh coroutine of ours, left anchored in the registry under its own address. */
+static lua_State *make(struct wr_bind *b)
+{
+    lua_State *L = b->L;
+    lua_State *co = lua_newthread(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->ours);
+    lua_pushvalue(L, -2);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    lua_pushlightuserdata(L, co);
+    lua_insert(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    return co;
+}
+
+static void forget(struct wr_bind *b, lua_State *co)
+{
+    lua_pushlightuserdata(b->L, co);
+    lua_pushnil(b->L);
+    lua_rawset(b->L, LUA_REGISTRYINDEX);
+}
+
+static void anchor(struct wr_bind *b, lua_State *co)
+{
+    lua_pushlightuserdata(b->L, co);
+    lua_pushthread(co);
+    lua_xmove(co, b->L, 1);
+    lua_rawset(b->L, LUA_REGISTRYINDEX);
+}
+
+lua_State *wr_enter(struct wr_bind *b, enum wr_call call)
+{
+    if (b->depth >= WR_DEPTH_MAX || b->closing)
+        return NULL;
+    lua_State *co = b->idle_count ? b->idle[--b->idle_count] : make(b);
+    lua_rawgeti(co, LUA_REGISTRYINDEX, b->calls[call]);
+    return co;
+}
+
+/* A coroutine may leave only by weir's own waits, which yield the token. */
+static bool waits(struct wr_bind *b, lua_State *co)
+{
+    lua_rawgeti(co, LUA_REGISTRYINDEX, b->token);
+    bool same = lua_gettop(co) >= 2 && lua_rawequal(co, -1, -2);
+    lua_settop(co, 0);
+    return same;
+}
+
+static void stray_yield(struct wr_bind *b)
+{
+    lua_pushliteral(b->L, "a handler, listener or callback left by coroutine.yield(): only weir's own waits may (use weir.wrap)");
+    wr_enter_uncaught(b, b->L);
+}
+
+/* What became of CO. */
+static bool came_back(struct wr_bind *b, lua_State *co, int status)
+{
+    if (status == 0)
+        return true;
+    if (status == LUA_YIELD) {
+        if (!waits(b, co))
+            stray_yield(b);
+    } else {
+        wr_enter_uncaught(b, co);
+    }
+    forget(b, co);
+    return false;
+}
+
+bool wr_enter_run(struct wr_bind *b, lua_State *co, int args)
+{
+    b->depth++;
+    wr_loop_enter(b->loop);
+    int status = lua_resume(co, args);
+    bool back = came_back(b, co, status);
+    b->depth--;
+    wr_loop_leave(b->loop);
+    return back;
+}
+
+void wr_enter_end(struct wr_bind *b, lua_State *co)
+{
+    lua_settop(co, 0);
+    if (b->idle_count < WR_IDLE_MAX)
+        b->idle[b->idle_count++] = co;
+    else
+        forget(b, co);
+}
+
+bool wr_enter_call(struct wr_bind *b, lua_State *co, int args)
+{
+    bool back = wr_enter_run(b, co, args);
+    if (back)
+        wr_enter_end(b, co);
+    return back;
+}
+
+void wr_enter_resume(struct wr_bind *b, lua_State *co, int args)
+{
+    anchor(b, co);
+    wr_enter_call(b, co, args);
+}
+
+void wr_enter_uncaught(struct wr_bind *b, lua_State *L)
+{
+    lua_State *co = wr_enter(b, WR_CALL_UNCAUGHT);
+    if (!co) {
+        lua_pop(L, 1);
+        b->failed = true;
+        return;
+    }
+    lua_xmove(L, co, 1);
+    wr_enter_call(b, co, 1);
+}
+
+bool wr_enter_may_wait(struct wr_bind *b, lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->ours);
+    bool main = lua_pushthread(L);
+    lua_rawget(L, -2);
+    bool may = !main && lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return may;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The one way into Lua: a resume of a coroutine from a pool.
+ *
+ * Whatever the core calls may wait (a handler that yields simply holds its callback), so each call runs in a coroutine of
+ * its own; one that comes back is used again. The functions called are the trampolines of enum wr_call, which let nothing
+ * escape. A coroutine that waits belongs to whoever will wake it.
+ */
+#ifndef WR_BIND_ENTER_H
+#define WR_BIND_ENTER_H
+
+#include "bind.h"
+
+#define WR_DEPTH_MAX 190 /* nested entries; each takes C stack */
+
+/* A coroutine with the trampoline CALL on its stack; push the arguments, then wr_enter_run. NULL: no memory, or nested too
+ * deeply (B's `depth`), and the caller must fail whatever it was about. */
+lua_State *wr_enter(struct wr_bind *b, enum wr_call call);
+
+/* Runs what was prepared on CO with ARGS arguments. True when it came back: its results are on CO, until the next wr_enter_end
+ * gives it back to the pool. False when it waits, or died: CO is no longer the caller's. */
+bool wr_enter_run(struct wr_bind *b, lua_State *co, int args);
+
+/* Gives CO, which came back, to the pool. */
+void wr_enter_end(struct wr_bind *b, lua_State *co);
+
+/* Run and end, for calls whose results nobody wants. Whether it came back. */
+bool wr_enter_call(struct wr_bind *b, lua_State *co, int args);
+
+/* Goes on with CO, which waits, with ARGS values on its stack. */
+void wr_enter_resume(struct wr_bind *b, lua_State *co, int args);
+
+/* The error value on top of CO's stack is reported as uncaught, and popped. */
+void wr_enter_uncaught(struct wr_bind *b, lua_State *co);
+
+/* Is the running coroutine one that may wait? */
+bool wr_enter_may_wait(struct wr_bind *b, lua_State *L);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The Lua object of an error is held by a registry reference from the C object, which a stream, a tick or a pipeline counts. */
+#include <string.h>
+
+#include "enter.h"
+
+#include "errors.h"
+
+static void drop_host(struct wr_error *e)
+{
+    struct wr_bind *b = e->host_user;
+    if (!b->closing)
+        luaL_unref(b->L, LUA_REGISTRYINDEX, (int)e->host);
+}
+
+static void hang(struct wr_bind *b, struct wr_error *e, lua_State *L)
+{
+    e->host = luaL_ref(L, LUA_REGISTRYINDEX);
+    e->host_user = b;
+    e->drop = drop_host;
+}
+
+/* Our own code of the name at the stack's top; WR_E_OK if it is none of ours. */
+static enum wr_code code_of(const char *name)
+{
+    static const char *const names[] = {
+#define X(name, code, message) code,
+        WR_CODES(X)
+#undef X
+    };
+    for (unsigned i = 1; name && i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], name))
+            return (enum wr_code)i;
+    return WR_E_OK;
+}
+
+/* The error object for the value on top of L, in its place: made by Lua from whatever was raised. */
+static void make_object(struct wr_bind *b, lua_State *L, const char *code)
+{
+    lua_State *co = wr_enter(b, WR_CALL_ERROR);
+    if (!co)
+        return;
+    lua_xmove(L, co, 1);
+    if (code)
+        lua_pushstring(co, code);
+    else
+        lua_pushnil(co);
+    if (!wr_enter_run(b, co, 2)) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_xmove(co, L, 1);
+    wr_enter_end(b, co);
+}
+
+struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index)
+{
+    if (!lua_toboolean(L, index))
+        return NULL;
+    lua_pushvalue(L, index);
+    if (!lua_istable(L, -1))
+        make_object(b, L, NULL);
+    struct wr_fault fault = {WR_DOMAIN_HOST, 0, "", ""};
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "code");
+        enum wr_code code = lua_type(L, -1) == LUA_TSTRING ? code_of(lua_tostring(L, -1)) : WR_E_OK;
+        lua_pop(L, 1);
+        if (code)
+            fault = wr_error_fault(code);
+    }
+    struct wr_error *e = wr_error_new(&b->alloc, fault);
+    if (wr_error_is(e, WR_E_NO_MEMORY) || e->host)
+        lua_pop(L, 1);
+    else
+        hang(b, e, L);
+    return e;
+}
+
+void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e)
+{
+    if (!e) {
+        lua_pushnil(L);
+        return;
+    }
+    if (!e->host) {
+        lua_pushstring(L, e->fault.text);
+        make_object(b, L, e->fault.code);
+        if (e->alloc == NULL) /* the static out-of-memory error holds nothing */
+            return;
+        hang(b, e, L);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, (int)e->host);
+}
+
+int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const char *message)
+{
+    lua_pushstring(L, message);
+    make_object(b, L, code);
+    return lua_error(L);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors between C and Lua: a struct wr_error carries the Lua object that stands for it, so that every callback and listener
+ * sees the same one. */
+#ifndef WR_BIND_ERRORS_H
+#define WR_BIND_ERRORS_H
+
+#include "bind.h"
+
+/* The error that the value at INDEX of L stands for, counted; NULL for nil and false. A string becomes an error object with
+ * that message. */
+struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index);
+
+/* Pushes the Lua object of E (nil for NULL), made when first asked for. */
+void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e);
+
+/* Raises an error object with CODE and MESSAGE. */
+int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const char *message);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* Methods, one core function each: check the arguments, cross into flow/, give back what Node gives back. Misuse raises at the
+ * caller's line. Callbacks of writes wait in the stream's environment under a number, so that one that is never called keeps
+ * nothing else alive than its stream does. */
+#include <math.h>
+
+#include "enter.h"
+#include "errors.h"
+#include "handlers.h"
+#include "life.h"
+#include "readable.h"
+#include "luastream.h"
+#include "writable.h"
+
+#include "methods.h"
+
+#define SELF                                                                                                               \
+    struct wr_bind *b = wr_bind_self(L);                                                                                   \
+    struct wr_stream *s = wr_luastream_arg(L, b, 1)
+
+/* core.new(self, handlers, has, readableMark, writableMark) */
+static int new_stream(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    uint32_t has = (uint32_t)luaL_checkinteger(L, 3);
+    int32_t r_mark = (int32_t)luaL_checkinteger(L, 4), w_mark = (int32_t)luaL_checkinteger(L, 5);
+    wr_luastream_make(L, b, sizeof(struct wr_lua_stream), &wr_handlers_ops, has, r_mark, w_mark);
+    return 0;
+}
+
+/* core.start(self) */
+static int start(lua_State *L)
+{
+    SELF;
+    wr_stream_start(s);
+    return 0;
+}
+
+/* ---- readable */
+
+static void bad_chunk(struct wr_bind *b, lua_State *L, struct wr_stream *s)
+{
+    lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
+    struct wr_error *e;
+    lua_pushliteral(L, "ERR_INVALID_ARG_TYPE");
+    lua_State *co = wr_enter(b, WR_CALL_ERROR);
+    if (!co) {
+        wr_life_fail_code(s, WR_E_INVALID_ARG_TYPE, false);
+        return;
+    }
+    lua_xmove(L, co, 2);
+    if (wr_enter_run(b, co, 2)) {
+        lua_xmove(co, L, 1);
+        wr_enter_end(b, co);
+        e = wr_errors_take(b, L, -1);
+        wr_life_fail(s, e, false);
+        wr_error_unref(e);
+    }
+}
+
+static int add_chunk(lua_State *L, bool (*add)(struct wr_stream *s, struct wr_item item))
+{
+    SELF;
+    if (lua_isnoneornil(L, 2)) {
+        lua_pushboolean(L, wr_readable_eof(s));
+        return 1;
+    }
+    struct wr_item item;
+    bool no_memory, wants = false;
+    if (!wr_luastream_item(L, b, (s->has & WR_OBJECTS_READ) != 0, 2, &item, &no_memory)) {
+        int handle = item.object;
+        wants = add(s, item);
+        if (handle)
+            b->flow.host->drop(&b->flow, handle);
+    } else if (no_memory) {
+        wr_life_fail_code(s, WR_E_NO_MEMORY, false);
+    } else {
+        bad_chunk(b, L, s);
+    }
+    lua_pushboolean(L, wants);
+    return 1;
+}
+
+static int push(lua_State *L)
+{
+    return add_chunk(L, wr_readable_push);
+}
+
+static int unshift(lua_State *L)
+{
+    return add_chunk(L, wr_readable_unshift);
+}
+
+static int64_t read_size(lua_State *L, struct wr_bind *b)
+{
+    if (lua_isnoneornil(L, 2))
+        return WR_READ_ANY;
+    double n = luaL_checknumber(L, 2);
+    if (isnan(n))
+        return WR_READ_ANY;
+    if (n > 0x40000000)
+        wr_errors_raise(b, L, "ERR_OUT_OF_RANGE", "The value of \"size\" is out of range. It must be <= 1GiB");
+    return n < 0 ? -1 : (int64_t)n;
+}
+
+static int read_chunk(lua_State *L)
+{
+    SELF;
+    struct wr_item item = {0};
+    if (!wr_readable_read(s, read_size(L, b), &item)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    wr_luastream_push_item(L, b, &item);
+    wr_item_drop(&b->flow, &item);
+    return 1;
+}
+
+static int pause_stream(lua_State *L)
+{
+    SELF;
+    wr_readable_pause(s);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int resume_stream(lua_State *L)
+{
+    SELF;
+    wr_readable_resume(s);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* core.listener(self, event number, listening, added) */
+static int listener(lua_State *L)
+{
+    SELF;
+    int ev = (int)luaL_checkinteger(L, 2);
+    luaL_argcheck(L, ev >= 0 && ev < WR_EV_COUNT, 2, "no such event");
+    if (lua_toboolean(L, 3))
+        s->sh->listens |= 1 << ev;
+    else
+        s->sh->listens &= ~(1 << ev);
+    if (s->has & WR_IS_READABLE)
+        wr_readable_listener(s, (enum wr_event)ev, lua_toboolean(L, 4));
+    return 0;
+}
+
+/* ---- writable */
+
+static void call_back(struct wr_stream *s, intptr_t arg, struct wr_error *err)
+{
+    struct wr_bind *b = ((struct wr_lua_stream *)(void *)s)->b;
+    lua_State *co = wr_enter(b, WR_CALL_RUN);
+    if (!co)
+        return;
+    wr_luastream_push_env(co, b, s);
+    if (!lua_istable(co, -1)) {
+        wr_enter_end(b, co);
+        return;
+    }
+    lua_rawgeti(co, -1, WR_ENV_CALLBACKS);
+    lua_remove(co, -2);
+    lua_rawgeti(co, -1, (int)arg);
+    lua_pushnil(co);
+    lua_rawseti(co, -3, (int)arg);
+    lua_remove(co, -2);
+    wr_errors_push(b, co, err);
+    wr_enter_call(b, co, 2);
+}
+
+struct wr_done wr_methods_callback(lua_State *L, struct wr_bind *b, struct wr_stream *s, int index)
+{
+    if (lua_type(L, index) != LUA_TFUNCTION)
+        return (struct wr_done){0};
+    struct wr_lua_stream *ls = (struct wr_lua_stream *)(void *)s;
+    intptr_t key = ++ls->next_callback & 0x7fffffff;
+    wr_luastream_push_env(L, b, s);
+    lua_rawgeti(L, -1, WR_ENV_CALLBACKS);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, WR_ENV_CALLBACKS);
+    }
+    lua_pushvalue(L, index);
+    lua_rawseti(L, -2, (int)key);
+    lua_pop(L, 2);
+    return (struct wr_done){.fn = call_back, .arg = key};
+}
+
+static void check_writable(lua_State *L, struct wr_bind *b, struct wr_stream *s)
+{
+    if (!(s->has & WR_IS_WRITABLE))
+        wr_errors_raise(b, L, "ERR_METHOD_NOT_IMPLEMENTED", "this stream is not writable");
+}
+
+/* The chunk at 2 as an item, raising if it is none. */
+static struct wr_item chunk_arg(lua_State *L, struct wr_bind *b, struct wr_stream *s)
+{
+    struct wr_item item;
+    bool no_memory;
+    if (lua_isnoneornil(L, 2))
+        wr_errors_raise(b, L, "ERR_STREAM_NULL_VALUES", "May not write nil values to stream");
+    if (wr_luastream_item(L, b, (s->has & WR_OBJECTS_WRITE) != 0, 2, &item, &no_memory)) {
+        if (no_memory)
+            luaL_error(L, "out of memory");
+        lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
+        wr_errors_raise(b, L, "ERR_INVALID_ARG_TYPE", lua_tostring(L, -1));
+    }
+    return item;
+}
+
+static int write_chunk(lua_State *L)
+{
+    SELF;
+    lua_settop(L, 3);
+    check_writable(L, b, s);
+    struct wr_item item = chunk_arg(L, b, s);
+    int handle = item.object;
+    bool more = wr_writable_write(s, item, wr_methods_callback(L, b, s, 3));
+    if (handle)
+        b->flow.host->drop(&b->flow, handle);
+    lua_pushboolean(L, more);
+    return 1;
+}
+
+static int finish(lua_State *L)
+{
+    SELF;
+    lua_settop(L, 3);
+    check_writable(L, b, s);
+    if (lua_isfunction(L, 2)) {
+        lua_remove(L, 2);
+        lua_pushnil(L);
+        lua_insert(L, 2);
+    }
+    if (lua_isnil(L, 2)) {
+        wr_writable_end(s, NULL, wr_methods_callback(L, b, s, 3));
+    } else {
+        struct wr_item item = chunk_arg(L, b, s);
+        int handle = item.object;
+        wr_writable_end(s, &item, wr_methods_callback(L, b, s, 3));
+        if (handle)
+            b->flow.host->drop(&b->flow, handle);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int cork(lua_State *L)
+{
+    SELF;
+    check_writable(L, b, s);
+    wr_writable_cork(s);
+    return 0;
+}
+
+static int uncork(lua_State *L)
+{
+    SELF;
+    check_writable(L, b, s);
+    wr_writable_uncork(s);
+    return 0;
+}
+
+static int destroy(lua_State *L)
+{
+    SELF;
+    struct wr_error *e = wr_errors_take(b, L, 2);
+    wr_life_destroy(s, e);
+    wr_error_unref(e);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* core.abort(self, err): as from outside: an AbortError where there is none and the stream is not done. */
+static int abort_stream(lua_State *L)
+{
+    SELF;
+    struct wr_error *e = wr_errors_take(b, L, 2);
+    wr_life_abort(s, e);
+    wr_error_unref(e);
+    return 0;
+}
+
+void wr_methods_open(lua_State *L, struct wr_bind *b)
+{
+    static const luaL_Reg functions[] = {
+        {"new", new_stream}, {"start", start},       {"push", push},       {"unshift", unshift}, {"read", read_chunk},
+        {"pause", pause_stream},    {"resume", resume_stream},     {"listener", listener}, {"write", write_chunk},   {"finish", finish},
+        {"cork", cork},      {"uncork", uncork},     {"destroy", destroy}, {"abort", abort_stream}, {NULL, NULL}};
+    wr_bind_register(L, b, functions);
+}

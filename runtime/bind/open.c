@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing weir in a Lua state.
+ *
+ * A state has at most one struct wr_bind, in its registry. Its own thread is made at once and anchored: the coroutine that
+ * happened to load the module may die. Where nobody runs the loop yet (a stock luajit), the state counts as inside the
+ * loop's code, so that ticks wait for weir.run.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "enter.h"
+#include "handlers.h"
+#include "life.h"
+#include "methods.h"
+#include "modules.h"
+#include "open.h"
+#include "luastream.h"
+#include "time.h"
+
+static const char KEY[] = "weir bind";
+#define CORE_KEY "weir core"
+
+struct wr_bind *wr_bind_of(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, KEY);
+    struct wr_bind **u = lua_touserdata(L, -1);
+    if (!u || !*u)
+        luaL_error(L, "weir is not open in this state");
+    lua_pop(L, 1);
+    return *u;
+}
+
+void wr_bind_register(lua_State *L, struct wr_bind *b, const luaL_Reg *functions)
+{
+    for (; functions->name; functions++) {
+        lua_pushlightuserdata(L, b);
+        lua_pushcclosure(L, functions->func, 1);
+        lua_setfield(L, -2, functions->name);
+    }
+}
+
+struct wr_pool *wr_bind_pool(lua_State *L, struct wr_bind *b)
+{
+    if (!b->pool)
+        b->pool = wr_pool_new(b->loop, 0);
+    if (!b->pool)
+        luaL_error(L, "out of memory");
+    return b->pool;
+}
+
+/* ---- the loop */
+
+#define TICKS_A_DRAIN 20000 /* then descriptors and timers get their turn */
+
+static bool drain(void *user)
+{
+    struct wr_bind *b = user;
+    bool more = wr_tick_drain(&b->flow, TICKS_A_DRAIN);
+    if (b->flow.no_memory)
+        b->failed = true;
+    if (b->failed)
+        wr_loop_stop(b->loop);
+    return more && !b->failed;
+}
+
+static uint64_t clock_of(void *user)
+{
+    struct wr_bind *b = user;
+    return wr_loop_hrtime(b->loop);
+}
+
+/* core.loop(): runs the loop until nothing is left. Whether it ran dry (false: it was stopped). */
+static int run_loop(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    if (b->depth || (wr_loop_inside(b->loop) && !b->outside))
+        return luaL_error(L, "the loop is running already");
+    bool outside = b->outside;
+    b->outside = false;
+    if (outside)
+        wr_loop_leave(b->loop);
+    bool dry = !b->failed && wr_loop_run(b->loop);
+    if (outside)
+        wr_loop_enter(b->loop);
+    b->outside = outside;
+    lua_pushboolean(L, dry);
+    return 1;
+}
+
+/* core.stop(): the loop returns at the end of its turn. */
+static int stop_loop(lua_State *L)
+{
+    wr_loop_stop(wr_bind_self(L)->loop);
+    return 0;
+}
+
+/* core.fail(): an uncaught error ends the run. */
+static int fail(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    b->failed = true;
+    wr_loop_stop(b->loop);
+    return 0;
+}
+
+/* core.exit(code): ends the process now. */
+static int exit_process(lua_State *L)
+{
+    exit((int)luaL_optinteger(L, 1, 0));
+}
+
+/* core.trampolines{ name = function } */
+static int trampolines(lua_State *L)
+{
+    static const char *const names[] = {"construct", "read",  "write", "writev",   "final", "flush",
+                                        "destroy",   "event", "run",   "uncaught", "error"};
+    struct wr_bind *b = wr_bind_self(L);
+    for (int i = 0; i < WR_CALL_COUNT; i++) {
+        lua_getfield(L, 1, names[i]);
+        luaL_argcheck(L, lua_isfunction(L, -1), 1, names[i]);
+        b->calls[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    return 0;
+}
+
+/* ---- the text that Lua's FFI declares */
+
+static void push_cdef(lua_State *L)
+{
+#define X(name) "int32_t " #name "; "
+    lua_pushliteral(L, "struct wr_ring { " WR_RING_FIELDS(X) "}; struct wr_shared { struct wr_ring r, w; " WR_SHARED_FIELDS(X) "};");
+#undef X
+    lua_setfield(L, -2, "cdef");
+    lua_newtable(L);
+#define X(name, text) (lua_pushinteger(L, WR_EV_##name), lua_setfield(L, -2, text));
+    WR_EVENTS(X)
+#undef X
+    lua_setfield(L, -2, "events");
+    lua_pushinteger(L, sizeof(struct wr_shared));
+    lua_setfield(L, -2, "sharedSize");
+}
+
+#define FLAGS(X)                                                                                                           \
+    X(HAS_CONSTRUCT) X(HAS_READ) X(HAS_WRITE) X(HAS_WRITEV) X(HAS_FINAL) X(HAS_FLUSH) X(HAS_DESTROY) X(IS_READABLE)        \
+    X(IS_WRITABLE) X(IS_TRANSFORM) X(OBJECTS_READ) X(OBJECTS_WRITE) X(AUTO_DESTROY) X(EMIT_CLOSE) X(HALF_OPEN)             \
+    X(CLOSED_READ) X(CLOSED_WRITE)
+
+static void push_flags(lua_State *L)
+{
+    lua_newtable(L);
+#define X(name) (lua_pushinteger(L, WR_##name), lua_setfield(L, -2, #name));
+    FLAGS(X)
+#undef X
+    lua_setfield(L, -2, "flags");
+    lua_pushliteral(L, WEIR_VERSION);
+    lua_setfield(L, -2, "version");
+}
+
+/* ---- opening */
+
+static int weak_table(lua_State *L, const char *mode)
+{
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    return lua_gettop(L);
+}
+
+static int close_bind(lua_State *L)
+{
+    struct wr_bind **u = lua_touserdata(L, 1);
+    if (u && *u)
+        wr_bind_close(*u);
+    return 0;
+}
+
+static struct wr_bind **new_anchor(lua_State *L)
+{
+    struct wr_bind **u = lua_newuserdata(L, sizeof *u);
+    *u = NULL;
+    lua_newtable(L);
+    lua_pushcfunction(L, close_bind);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, KEY);
+    return u;
+}
+
+static void make_threads(lua_State *L, struct wr_bind *b)
+{
+    b->L = lua_newthread(L);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    b->anchor = lua_newthread(L);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    weak_table(b->anchor, "v");
+    lua_newtable(b->anchor);
+    weak_table(L, "k");
+    b->ours = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "token");
+    b->token = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static void open_files(lua_State *L, struct wr_bind *b)
+{
+    static const luaL_Reg functions[] = {
+        {"loop", run_loop}, {"stop", stop_loop}, {"fail", fail}, {"exit", exit_process}, {"trampolines", trampolines}, {NULL, NULL}};
+    wr_bind_register(L, b, functions);
+    wr_luastream_open(L, b);
+    wr_handlers_open(L, b);
+    wr_methods_open(L, b);
+    wr_properties_open(L, b);
+    wr_pipes_open(L, b);
+    wr_time_open(L, b);
+    push_cdef(L);
+    push_flags(L);
+}
+
+struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn, void *user)
+{
+    struct wr_bind **u = new_anchor(L);
+    struct wr_alloc first;
+    wr_alloc_init(&first, fn, user);
+    struct wr_bind *b = wr_alloc_zero(&first, sizeof *b);
+    if (!b)
+        luaL_error(L, "out of memory");
+    *u = b;
+    wr_alloc_init(&b->alloc, fn, user);
+    const char *one = getenv("WEIR_BURST");
+    wr_flow_init(&b->flow, &b->alloc, &wr_luastream_host, wr_luastream_release, one && !strcmp(one, "1"));
+    b->flow.user = b;
+    b->flow.now = clock_of;
+    wr_fifo_init(&b->free_ids, &b->alloc, sizeof(uint32_t));
+    b->next_id = 1;
+    b->loop = loop ? loop : wr_loop_new(&b->alloc, wr_sys_default(), NULL);
+    if (!b->loop)
+        luaL_error(L, "out of memory");
+    b->owns_loop = b->outside = !loop;
+    if (b->outside)
+        wr_loop_enter(b->loop);
+    wr_loop_on_drain(b->loop, drain, b);
+    lua_newtable(L);
+    make_threads(L, b);
+    open_files(L, b);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, CORE_KEY);
+    return b;
+}
+
+void wr_bind_close(struct wr_bind *b)
+{
+    lua_getfield(b->L, LUA_REGISTRYINDEX, KEY);
+    struct wr_bind **u = lua_touserdata(b->L, -1);
+    lua_pop(b->L, 1);
+    *u = NULL;
+    b->closing = true;
+    wr_flow_clear(&b->flow);
+    wr_pool_free(b->pool);
+    if (b->outside)
+        wr_loop_leave(b->loop);
+    wr_loop_on_drain(b->loop, NULL, NULL);
+    if (b->owns_loop)
+        wr_loop_free(b->loop);
+    wr_fifo_clear(&b->free_ids);
+}
+
+int luaopen_weir_core(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, CORE_KEY);
+    if (lua_istable(L, -1))
+        return 1;
+    wr_open_preload(L);
+    wr_bind_open(L, NULL, NULL, NULL);
+    return 1;
+}
+
+static int load_module(lua_State *L)
+{
+    const struct wr_lua_module *m = &wr_lua_modules[lua_tointeger(L, lua_upvalueindex(1))];
+    if (luaL_loadbuffer(L, (const char *)m->code, m->size, m->name))
+        return lua_error(L);
+    lua_pushstring(L, m->name);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+void wr_open_preload(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    for (int i = 0; wr_lua_modules[i].name; i++) {
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, load_module, 1);
+        lua_setfield(L, -2, wr_lua_modules[i].name);
+    }
+    lua_pushcfunction(L, luaopen_weir_core);
+    lua_setfield(L, -2, "weir.core");
+    lua_pop(L, 2);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The module `weir.core`, as Lua's require finds it. */
+#ifndef WR_BIND_OPEN_H
+#define WR_BIND_OPEN_H
+
+#include "bind.h"
+
+/* Opens weir in L on a loop of its own, or gives the core table of what is open already; its one result. */
+__attribute__((visibility("default"))) int luaopen_weir_core(lua_State *L);
+
+/* Puts a loader of every Lua module of weir into package.preload of L, and luaopen_weir_core. */
+void wr_open_preload(lua_State *L);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* Pipes. An edge follows its two ends by watches, so that no listener of the user's is ever displaced or left behind. While
+ * an edge delivers a chunk (flow->moving), what the destination pushes waits for a tick. */
+#include <assert.h>
+#include <stddef.h>
+
+#include "life.h"
+#include "readable.h"
+#include "tick.h"
+#include "writable.h"
+
+#include "pipe.h"
+
+static const struct wr_done NOBODY = {0};
+
+#define EDGE(w, field) ((struct wr_pipe *)(void *)((char *)(w)-offsetof(struct wr_pipe, field)))
+#define BIT(ev) (1u << WR_EV_##ev)
+
+static void free_edge(struct wr_pipe *p)
+{
+    wr_stream_unref(p->dest);
+    wr_alloc_free(p->source->flow->alloc, p, sizeof *p);
+}
+
+/* ---- who is waited for */
+
+static bool anybody_waiting(const struct wr_stream *src)
+{
+    for (const struct wr_pipe *p = src->pipes; p; p = p->next)
+        if (p->waiting)
+            return true;
+    return false;
+}
+
+void wr_pipe_forget_waiting(struct wr_stream *src)
+{
+    for (struct wr_pipe *p = src->pipes; p; p = p->next)
+        p->waiting = false;
+}
+
+static void drained(struct wr_pipe *p)
+{
+    struct wr_stream *src = p->source;
+    struct wr_stats *stats = &p->dest->stats;
+    if (stats->stopped_at && src->flow->now)
+        stats->waited_ns += src->flow->now(src->flow->user) - stats->stopped_at;
+    stats->stopped_at = 0;
+    for (struct wr_pipe *other = src->pipes; other; other = other->next)
+        if (other->dest == p->dest)
+            other->waiting = false;
+    p->waiting = false;
+    if (!anybody_waiting(src) && wr_readable_consumed(src))
+        wr_readable_resume(src);
+}
+
+static void stop(struct wr_pipe *p)
+{
+    struct wr_flow *f = p->source->flow;
+    if (!p->removed) {
+        p->waiting = true;
+        p->dest->stats.stops++;
+        if (!p->dest->stats.stopped_at && f->now)
+            p->dest->stats.stopped_at = f->now(f->user);
+        wr_readable_pause(p->source);
+    }
+    p->listening = true;
+}
+
+/* ---- taking an edge away */
+
+/* Ends what the edge does; its memory goes when nobody walks the row any more. */
+static void detach(struct wr_pipe *p)
+{
+    wr_watch_remove(p->source, &p->at_source);
+    wr_watch_remove(p->dest, &p->at_dest);
+    wr_watch_remove(p->dest, &p->at_error);
+    p->removed = true;
+}
+
+static void unlink_edge(struct wr_pipe *p)
+{
+    struct wr_pipe **at = &p->source->pipes;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    p->source->pipe_count--;
+}
+
+static void free_tick(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)f;
+    free_edge((struct wr_pipe *)t->done.arg);
+}
+
+/* 'unpipe' is told while the edge still counts as listening, as in Node. */
+static void say_goodbye(struct wr_pipe *p)
+{
+    struct wr_stream *src = p->source;
+    bool was_waiting = p->waiting;
+    wr_stream_emit(p->dest, WR_EV_UNPIPE, NULL, src, NULL);
+    detach(p);
+    if (p->listening && (was_waiting || src->r & WR_R_MULTI_PIPE) && p->dest->w & WR_W_NEED_DRAIN)
+        drained(p);
+    wr_tick_add(src->flow, free_tick, src, NULL, (struct wr_done){.arg = (intptr_t)p});
+}
+
+static void remove_edge(struct wr_pipe *p)
+{
+    if (p->removed)
+        return;
+    unlink_edge(p);
+    if (!p->source->pipes)
+        wr_readable_pause(p->source);
+    say_goodbye(p);
+}
+
+void wr_pipe_remove(struct wr_stream *src, struct wr_stream *dest)
+{
+    wr_stream_check(src);
+    if (!src->pipes)
+        return;
+    if (dest) {
+        struct wr_pipe *p = src->pipes;
+        while (p && p->dest != dest)
+            p = p->next;
+        if (p)
+            remove_edge(p);
+        return;
+    }
+    struct wr_pipe *all = src->pipes;
+    src->pipes = NULL;
+    src->pipe_count = 0;
+    wr_readable_pause(src);
+    while (all) {
+        struct wr_pipe *p = all;
+        all = p->next;
+        say_goodbye(p);
+    }
+}
+
+void wr_pipe_drop_all(struct wr_stream *src)
+{
+    while (src->pipes) {
+        struct wr_pipe *p = src->pipes;
+        src->pipes = p->next;
+        if (!p->removed) {
+            wr_watch_remove(p->dest, &p->at_dest);
+            wr_watch_remove(p->dest, &p->at_error);
+        }
+        free_edge(p);
+    }
+    src->pipe_count = 0;
+}
+
+/* ---- what the ends do */
+
+static void source_ended(struct wr_pipe *p)
+{
+    if (p->finish)
+        wr_writable_end(p->dest, NULL, NOBODY);
+    else
+        remove_edge(p);
+}
+
+static void on_source(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, struct wr_error *err)
+{
+    (void)s;
+    (void)ev;
+    (void)err;
+    source_ended(EDGE(w, at_source));
+}
+
+static void end_later(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)f;
+    struct wr_stream *dest = (struct wr_stream *)t->done.arg;
+    for (struct wr_pipe *p = t->stream->pipes; p; p = p->next) {
+        if (p->dest == dest) {
+            source_ended(p);
+            return;
+        }
+    }
+}
+
+static void on_dest(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, struct wr_error *err)
+{
+    (void)s;
+    (void)err;
+    struct wr_pipe *p = EDGE(w, at_dest);
+    if (ev == WR_EV_DRAIN) {
+        if (p->listening)
+            drained(p);
+    } else {
+        remove_edge(p);
+    }
+}
+
+static void on_error(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, struct wr_error *err)
+{
+    (void)s;
+    (void)ev;
+    (void)err;
+    remove_edge(EDGE(w, at_error));
+}
+
+/* ---- making an edge */
+
+int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
+{
+    wr_stream_check(src);
+    wr_stream_check(dest);
+    struct wr_pipe *p = wr_alloc_zero(src->flow->alloc, sizeof *p);
+    if (!p)
+        return -1;
+    p->source = src;
+    p->dest = wr_stream_ref(dest);
+    p->finish = finish;
+    p->at_source = (struct wr_watch){.mask = BIT(END), .fn = on_source};
+    p->at_dest = (struct wr_watch){.mask = BIT(DRAIN) | BIT(CLOSE) | BIT(FINISH), .fn = on_dest};
+    p->at_error = (struct wr_watch){.mask = BIT(ERROR), .fn = on_error, .early = true};
+    if (src->pipe_count == 1)
+        src->r |= WR_R_MULTI_PIPE;
+    struct wr_pipe **at = &src->pipes;
+    while (*at)
+        at = &(*at)->next;
+    *at = p;
+    src->pipe_count++;
+    wr_watch_add(src, &p->at_source, false);
+    wr_watch_add(dest, &p->at_dest, false);
+    wr_watch_add(dest, &p->at_error, true);
+    if (src->read == WR_READ_DONE)
+        wr_tick_add(src->flow, end_later, src, NULL, (struct wr_done){.arg = (intptr_t)dest});
+    wr_stream_emit(dest, WR_EV_PIPE, NULL, src, NULL);
+    if (wr_writable_needs_drain(dest))
+        stop(p);
+    else if (!(src->r & WR_R_FLOWING))
+        wr_readable_resume(src);
+    return 0;
+}
+
+/* ---- a chunk on its way */
+
+static struct wr_item copy(const struct wr_item *item)
+{
+    struct wr_item c = {.object = item->object};
+    if (!item->object)
+        c.bytes = wr_chunk_ref(&item->bytes);
+    return c;
+}
+
+/* Every destination that was there when the chunk came gets it, even if one before it takes edges away. */
+void wr_pipe_deliver(struct wr_stream *src, const struct wr_item *item)
+{
+    struct wr_flow *f = src->flow;
+    f->moving++;
+    for (struct wr_pipe *p = src->pipes, *next; p; p = next) {
+        next = p->next;
+        if (!p->removed && !wr_writable_write(p->dest, copy(item), NOBODY))
+            stop(p);
+    }
+    f->moving--;
+}

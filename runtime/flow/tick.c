@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* One row of ticks for everything, so that the order between streams, coroutines and the user's own ticks is that of their
+ * making, as in Node. A stream is held by the host from its first waiting tick to the end of the drain in which its last one
+ * ran: telling the host at each tick would cost as much as the tick. */
+#include <assert.h>
+
+#include "tick.h"
+
+void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_ops *host,
+                  void (*free_stream)(struct wr_stream *s), bool one)
+{
+    *f = (struct wr_flow){.alloc = a, .host = host, .free_stream = free_stream, .one = one};
+    wr_fifo_init(&f->ticks, a, sizeof(struct wr_tick));
+    wr_fifo_init(&f->idle, a, sizeof(struct wr_stream *));
+}
+
+static void finish_tick(struct wr_tick *t)
+{
+    wr_error_unref(t->error);
+    if (t->stream)
+        wr_stream_unpin(t->stream);
+}
+
+static void release_idle(struct wr_flow *f)
+{
+    while (f->idle.count) {
+        struct wr_stream *s;
+        wr_fifo_take(&f->idle, &s);
+        if (s->pins == 0)
+            f->host->hold(s, false);
+        wr_stream_unref(s);
+    }
+}
+
+void wr_flow_clear(struct wr_flow *f)
+{
+    while (f->ticks.count) {
+        struct wr_tick t;
+        wr_fifo_take(&f->ticks, &t);
+        finish_tick(&t);
+    }
+    release_idle(f);
+    wr_fifo_clear(&f->ticks);
+    wr_fifo_clear(&f->idle);
+}
+
+void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_stream *s,
+                 struct wr_error *err, struct wr_done done)
+{
+    struct wr_tick t = {.run = run, .stream = s, .error = err, .done = done};
+    if (wr_fifo_push(&f->ticks, &t)) {
+        f->no_memory = true;
+        f->host->wake(f);
+        return;
+    }
+    wr_error_ref(err);
+    if (s)
+        wr_stream_pin(s);
+    if (!f->draining)
+        f->host->wake(f);
+}
+
+bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
+{
+    if (f->draining)
+        return f->ticks.count != 0;
+    f->draining = true;
+    for (; f->ticks.count && limit; limit--) {
+        struct wr_tick t;
+        wr_fifo_take(&f->ticks, &t);
+        t.run(f, &t);
+        finish_tick(&t);
+    }
+    f->draining = false;
+    release_idle(f);
+    return f->ticks.count != 0;
+}

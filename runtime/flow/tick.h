@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The world that streams live in, and its queue of ticks.
+ *
+ * A tick is something put off until nobody's code is running: Node's process.nextTick, in one first-in first-out row for all
+ * streams, coroutines and the user's own functions. The outermost exit from the host's code drains it.
+ */
+#ifndef WR_FLOW_TICK_H
+#define WR_FLOW_TICK_H
+
+#include "stream.h"
+
+struct wr_tick {
+    void (*run)(struct wr_flow *f, struct wr_tick *t);
+    struct wr_stream *stream; /* pinned while it waits, or NULL */
+    struct wr_error *error;   /* counted, or NULL */
+    struct wr_done done;      /* whatever RUN needs; `arg` alone where there is no callback */
+};
+
+struct wr_pipeline;
+
+struct wr_flow {
+    struct wr_alloc *alloc;
+    const struct wr_host_ops *host;
+    void (*free_stream)(struct wr_stream *s); /* gives the memory of S back */
+    void *user;                               /* the host's */
+    uint64_t (*now)(void *user);              /* monotonic nanoseconds, for statistics; NULL: no times */
+    struct wr_fifo ticks;
+    struct wr_fifo idle; /* streams whose last pin is gone, of which the host is told at the end of the drain */
+    struct wr_stream *streams; /* all of them, in a list */
+    uint32_t open;             /* how many */
+    struct wr_pipeline *pipelines; /* all that are under way */
+    uint32_t moving;           /* pipes that deliver a chunk at this moment */
+    bool draining, one;        /* one: bursts of one chunk only (WEIR_BURST=1) */
+    bool no_memory;            /* a tick was lost: the host must end the run with an out-of-memory error */
+};
+
+/* Readies F. HOST and FREE_STREAM as above; ONE: everything takes the exact path. */
+void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_ops *host,
+                  void (*free_stream)(struct wr_stream *s), bool one);
+
+/* Drops all ticks without running them and gives the room back; streams may outlive it only as memory. */
+void wr_flow_clear(struct wr_flow *f);
+
+/* Puts RUN off, with S (may be NULL), ERR (may be NULL; a reference is taken) and DONE.
+ * Wakes the host. */
+void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_stream *s,
+                 struct wr_error *err, struct wr_done done);
+
+/* Runs ticks until none is left or LIMIT have run. Whether some are left. Does nothing when called from inside a tick. */
+bool wr_tick_drain(struct wr_flow *f, uint32_t limit);
+
+#endif

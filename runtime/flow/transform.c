@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* A transform is a duplex whose `write` pushes and whose `read` gives the callback back that was kept while the readable side
+ * was full: that is all of its backpressure. */
+#include "life.h"
+#include "readable.h"
+#include "tick.h"
+
+#include "writable.h"
+
+static void done_tick(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)f;
+    wr_writable_done(t->stream, NULL);
+}
+
+void wr_transform_done(struct wr_stream *s, struct wr_error *err)
+{
+    int32_t length = wr_readable_length(s);
+    if (err)
+        wr_writable_done(s, err);
+    else if (s->read >= WR_READ_ENDED)
+        wr_tick_add(s->flow, done_tick, s, NULL, (struct wr_done){0});
+    else if (s->write >= WR_WRITE_ENDING || length == s->t_length || length < s->sh->r.mark)
+        wr_writable_done(s, NULL);
+    else
+        s->w |= WR_W_HOLDING;
+}
+
+void wr_transform_release(struct wr_stream *s)
+{
+    if (!(s->w & WR_W_HOLDING))
+        return;
+    s->w &= ~(uint32_t)WR_W_HOLDING;
+    wr_writable_done(s, NULL);
+}
+
+void wr_transform_flushed(struct wr_stream *s, struct wr_error *err)
+{
+    if (!err)
+        wr_readable_eof(s);
+    if (!(s->has & WR_HAS_FINAL))
+        wr_writable_finaled(s, err);
+    else if (err)
+        wr_life_destroy(s, err);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The command: a Lua state with weir open in it, and lua/weir/command.lua, which reads the arguments and does the rest. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "open.h"
+
+/* Pushes what command.lua needs and calls it; the exit status is its result. */
+static int run(lua_State *L)
+{
+    int argc = (int)lua_tointeger(L, 1);
+    char **argv = lua_touserdata(L, 2);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "weir.command");
+    lua_call(L, 1, 1);
+    lua_createtable(L, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    lua_State *L = luaL_newstate();
+    if (!L) {
+        fputs("weir: out of memory\n", stderr);
+        return 1;
+    }
+    luaL_openlibs(L);
+    wr_open_preload(L);
+    lua_pushcfunction(L, run);
+    lua_pushinteger(L, argc);
+    lua_pushlightuserdata(L, argv);
+    int status = 1;
+    if (lua_pcall(L, 2, 1, 0))
+        fprintf(stderr, "weir: %s\n", lua_tostring(L, -1));
+    else
+        status = (int)lua_tointeger(L, -1);
+    lua_close(L);
+    return status;
+}

@@ -1,0 +1,378 @@
+-- Which decided difference does a program show? weir follows Node except for a few differences, each with its reason
+-- (README.md, "Decided differences", has the table; the numbers are those of the list of differences). A rule looks at the
+-- program and at Node's log, never at the id. It must not match where Node and weir agree.
+
+local decided = {}
+
+decided.names = {
+  [1] = 'handlers that raise',
+  [2] = 'stages that are done already',
+  [3] = 'nothing after destroy',
+  [4] = 'leaving an iteration',
+  [5] = 'no listener left behind',
+  [6] = 'no lost callback',
+  [7] = 'one destination fails',
+  [11] = 'order of callbacks, finished',
+}
+
+-- ---- looking at programs and logs ----------------------------------------------------------------------------------
+
+local function contains(list, value)
+  for _, v in ipairs(list or {}) do
+    if v == value then return true end
+  end
+  return false
+end
+
+-- Calls visit(step, piece) for each step that is run one after the other, with the piece of the log it falls in.
+local function each_step(program, visit)
+  local piece = 1
+  for _, step in ipairs(program.steps) do
+    visit(step, piece)
+    if step[1] == 'settle' then piece = piece + 1 end
+  end
+end
+
+-- Calls visit(step) for each step of that verb anywhere: also in hooks, callbacks and handlers.
+local function each_nested(node, verb, visit)
+  if type(node) ~= 'table' then return end
+  if node[1] == verb then visit(node) end
+  for _, child in pairs(node) do each_nested(child, verb, visit) end
+end
+
+local function has_step(program, verb, name)
+  local found = false
+  local function visit(step) found = found or step[2] == name end
+  each_nested(program.steps, verb, visit)
+  each_nested(program.streams, verb, visit)
+  return found
+end
+
+-- The field of a snapshot entry: its text, or nil.
+local function field(entry, name)
+  for i = 2, #entry do
+    local value = entry[i]:match('^' .. name .. '=(.*)$')
+    if value then return value end
+  end
+end
+
+local function stream_of(entry, tail) -- the S of an entry whose channel is S.tail
+  return entry[1]:match('^(.*)%.' .. tail .. '$')
+end
+
+-- ---- 1: a handler that raises --------------------------------------------------------------------------------------
+
+local RAISING = { _write = 'write', _writev = 'writev', _transform = 'transform' }
+
+local function thrown_by(action)
+  for _, op in ipairs(action or {}) do
+    if op[1] == 'throw' then return op[2] end
+  end
+end
+
+-- The messages that raised out of write, writev and transform in this log.
+local function raised(program, log)
+  local counts, messages = {}, {}
+  for _, entry in ipairs(log) do
+    local which = RAISING[entry[2]]
+    local spec = which and program.streams[stream_of(entry, 'w')]
+    spec = spec and spec[which]
+    if spec then
+      local call = entry[1] .. ' ' .. which
+      counts[call] = (counts[call] or 0) + 1
+      local message = thrown_by(spec.list and spec.list[counts[call]] or spec.default)
+      if message then messages[message] = true end
+    end
+  end
+  return messages
+end
+
+local function raising_handler(program, expected)
+  local messages = raised(program, expected.log)
+  if next(messages) == nil then return false end
+  for _, entry in ipairs(expected.log) do
+    if entry[1] == '*' and (entry[2] == 'throw' and messages[entry[4]] or entry[2] == 'uncaught' and messages[entry[3]]) then return true end
+  end
+  return false
+end
+
+-- ---- 2: stages that are done already -------------------------------------------------------------------------------
+
+-- The pairs 'SOURCE DESTINATION' that steps pipe, and those that pipelines do.
+local function connections(program)
+  local pipes, pipelines = {}, {}
+  local function pipe(step) pipes[step[2] .. ' ' .. step[3]] = true end
+  local function pipeline(step)
+    for i = 2, #step[3] do pipelines[step[3][i - 1] .. ' ' .. step[3][i]] = true end
+  end
+  for _, part in ipairs { program.steps, program.streams } do
+    each_nested(part, 'pipe', pipe)
+    each_nested(part, 'pipeline', pipeline)
+    each_nested(part, 'pipelineWait', pipeline)
+  end
+  return pipes, pipelines
+end
+
+-- Was a stage connected that the log so far says is destroyed, or in a pipeline a destination that is finished?
+local function connected_when_done(program, log)
+  local pipes, pipelines = connections(program)
+  local destroyed, finished = {}, {}
+  for _, entry in ipairs(log) do
+    local channel, event = entry[1], entry[2]
+    local name = stream_of(entry, 'state')
+    if name then
+      destroyed[name] = field(entry, 'destroyed') == 'true'
+      finished[name] = field(entry, 'writableFinished') == 'true'
+    elseif event == 'close' or event == '_destroy' then destroyed[channel] = true
+    elseif event == 'finish' then finished[channel:match('^[^.]*')] = true
+    elseif event == 'pipe' then
+      local dest = stream_of(entry, 'w')
+      local pair = entry[3] .. ' ' .. dest
+      if (pipes[pair] or pipelines[pair]) and (destroyed[entry[3]] or destroyed[dest]) then return true end
+      if pipelines[pair] and finished[dest] then return true end
+    end
+  end
+  return false
+end
+
+local STAGES = { -- the streams that a step connects
+  pipe = function(step) return { step[2], step[3] } end,
+  pipeline = function(step) return step[3] end,
+  pipelineWait = function(step) return step[3] end,
+}
+
+-- The same for a stage that a step before, in the same piece, has destroyed: the log need not show it yet.
+local function connected_after_destroy(program)
+  local found, destroyed, last = false, {}, 1
+  each_step(program, function(step, piece)
+    if piece > last then destroyed, last = {}, piece end
+    if step[1] == 'destroy' then destroyed[step[2]] = true end
+    for _, name in ipairs(STAGES[step[1]] and STAGES[step[1]](step) or {}) do found = found or destroyed[name] or false end
+  end)
+  return found
+end
+
+local function stage_done(program, expected)
+  return connected_when_done(program, expected.log) or connected_after_destroy(program)
+end
+
+-- ---- 3: nothing after destroy --------------------------------------------------------------------------------------
+
+local AFTER_DESTROY = { 'data-after-destroy', 'readable-after-destroy', 'end-after-destroy', 'finish-after-destroy', 'read-after-destroy' }
+
+local function hooked(program, event) -- does a hook wait for that event?
+  local found = false
+  local function visit(step) found = found or step[3] == event end
+  each_nested(program.steps, 'when', visit)
+  each_nested(program.streams, 'when', visit)
+  return found
+end
+
+local function after_destroy(program, expected)
+  for _, quirk in ipairs(AFTER_DESTROY) do
+    if contains(expected.quirks, quirk) then return true end
+  end
+  -- in a loose program 'drain' itself is not compared
+  return contains(expected.quirks, 'drain-after-destroy') and (not expected.loose or hooked(program, 'drain'))
+end
+
+-- ---- 4: leaving an iteration ---------------------------------------------------------------------------------------
+
+-- The streams that iterate and chain steps name, by the loop's channel.
+local function loops(program)
+  local streams = {}
+  local function add(prefix)
+    return function(step) streams[prefix .. step[2]] = step[3] end
+  end
+  for _, part in ipairs { program.steps, program.streams } do
+    each_nested(part, 'iterate', add 'it.')
+    each_nested(part, 'chain', add 'ch.')
+  end
+  return streams
+end
+
+local function left_early(entry) -- not `done`, but where the budget ends the loop too
+  return entry[2] == 'broke' or (entry[2] == 'error' and entry[3] == 'loop failed')
+end
+
+-- The streams whose loops were left in this log; all below a chain, whose own iterations cannot be seen.
+local function left_streams(program, log)
+  local streams, stuck, left = loops(program), false, {}
+  for _, entry in ipairs(log) do
+    local name = streams[entry[1]]
+    if entry[1] == '*' and entry[2] == 'stuck' then stuck = true end
+    if name and (entry[1]:sub(1, 3) == 'ch.' or left_early(entry) or (stuck and entry[2] == 'done')) then left[name] = true end
+  end
+  return left
+end
+
+local function iteration_left(program, expected)
+  local left = left_streams(program, expected.log)
+  for _, entry in ipairs(expected.log) do
+    local name = entry[1]
+    if left[name] and entry[2] == 'error' and entry[3] == 'ABORT_ERR' then
+      local def = program.streams[name]
+      if not (def and def.signal) and not has_step(program, 'addAbortSignal', name) then return true end
+    end
+  end
+  return false
+end
+
+-- ---- 5: no listener left behind ------------------------------------------------------------------------------------
+
+-- What finished and pipeline steps wait for: channel -> the streams' names.
+local function watchers(program)
+  local streams = {}
+  local function add(prefix)
+    return function(step) streams[prefix .. step[2]] = type(step[3]) == 'table' and step[3] or { step[3] } end
+  end
+  for _, part in ipairs { program.steps, program.streams } do
+    each_nested(part, 'finished', add 'fin.')
+    each_nested(part, 'pipeline', add 'pl.')
+    each_nested(part, 'pipelineWait', add 'pl.')
+  end
+  return streams
+end
+
+local function uncaught(log, code)
+  for _, entry in ipairs(log) do
+    if entry[1] == '*' and entry[2] == 'uncaught' and entry[3] == code then return true end
+  end
+  return false
+end
+
+-- Nobody listens for errors, a stream gets one after a callback about it, and Node raises it nowhere.
+local function swallowed(program, expected)
+  if not program.unhandled then return false end
+  local watched, told, errored = watchers(program), {}, {} -- told: stream -> the codes of the callbacks about it
+  for _, entry in ipairs(expected.log) do
+    for _, name in ipairs(watched[entry[1]] or {}) do
+      told[name] = told[name] or {}
+      told[name][entry[3]] = true
+    end
+    local name = stream_of(entry, 'state')
+    if name then
+      local code = field(entry, 'errored')
+      local new = code ~= 'null' and code ~= errored[name]
+      if new and told[name] and not told[name][code] and not uncaught(expected.log, code) then return true end
+      errored[name] = code
+    end
+  end
+  return false
+end
+
+-- ---- 6: no lost callback -------------------------------------------------------------------------------------------
+
+local function callback_lost(_, expected)
+  return contains(expected.quirks, 'callback-lost')
+end
+
+-- ---- 7: one destination fails --------------------------------------------------------------------------------------
+
+-- Follows the log: who is piped to whom, who was unpiped, and the last snapshot of each stream.
+local Pipes = {}
+Pipes.__index = Pipes
+
+function Pipes:connect(source, dest)
+  local count = self.to[source] or {}
+  self.to[source] = count
+  count[dest] = (count[dest] or 0) + 1
+  for other, n in pairs(count) do
+    if other ~= dest and n > 0 then self.several[source] = true end
+  end
+end
+
+function Pipes:disconnect(source, dest)
+  local count = self.to[source] or {}
+  if (count[dest] or 0) > 0 then count[dest] = count[dest] - 1 end
+  self.gone[source] = self.gone[source] or {}
+  table.insert(self.gone[source], dest)
+end
+
+function Pipes:failed_one(source) -- was a destination unpiped that has failed?
+  for _, dest in ipairs(self.gone[source] or {}) do
+    local state = self.states[dest]
+    if state and (field(state, 'destroyed') == 'true' or field(state, 'errored') ~= 'null') then return true end
+  end
+  return false
+end
+
+-- Is every destination that is left ready for more, and is there one?
+function Pipes:others_ready(source)
+  local any = false
+  for dest, n in pairs(self.to[source] or {}) do
+    local state = self.states[dest]
+    if n > 0 then
+      if not state or field(state, 'writable') ~= 'true' or field(state, 'writableNeedDrain') ~= 'false' then return false end
+      any = true
+    end
+  end
+  return any
+end
+
+-- Does the source hold chunks and wait, though nobody who is left keeps it waiting?
+function Pipes:starves(source)
+  local state = self.states[source]
+  return self.several[source] and field(state, 'destroyed') == 'false' and field(state, 'readableFlowing') == 'false'
+    and field(state, 'readableLength') ~= '0' and self:failed_one(source) and self:others_ready(source)
+end
+
+local function starved(program, expected)
+  local pipes = setmetatable({ to = {}, several = {}, gone = {}, states = {} }, Pipes)
+  for _, entry in ipairs(expected.log) do
+    local name = stream_of(entry, 'state')
+    if name then pipes.states[name] = entry
+    elseif entry[2] == 'pipe' then pipes:connect(entry[3], stream_of(entry, 'w'))
+    elseif entry[2] == 'unpipe' then pipes:disconnect(entry[3], stream_of(entry, 'w'))
+    elseif entry[2] == 'settled' then
+      for source in pairs(pipes.several) do
+        if pipes.states[source] and pipes:starves(source) and not has_step(program, 'pause', source) then return true end
+      end
+    end
+  end
+  return false
+end
+
+-- ---- 11: order of callbacks, finished ------------------------------------------------------------------------------
+
+-- In a loose program the callbacks of a piece are compared without their order: is one in another piece than a later one?
+local function out_of_order_by_piece(log)
+  local piece, highest = 1, {} -- stream -> the highest number called back without error, and in which piece
+  for _, entry in ipairs(log) do
+    local name = (entry[2] == 'cb') and stream_of(entry, 'w')
+    local number = name and tonumber(entry[3]:match('%d+'))
+    if number then
+      local before = highest[name]
+      if before and before.number > number and before.piece < piece then return true end
+      if entry[4] == 'ok' and not (before and before.number > number) then highest[name] = { number = number, piece = piece } end
+    end
+    if entry[2] == 'settled' then piece = piece + 1 end
+  end
+  return false
+end
+
+local function callback_order(_, expected)
+  if contains(expected.quirks, 'finished-despite-destroy') then return true end
+  return contains(expected.quirks, 'callback-order') and (not expected.loose or out_of_order_by_piece(expected.log))
+end
+
+-- ---- all -----------------------------------------------------------------------------------------------------------
+
+local RULES = {
+  { 1, raising_handler }, { 2, stage_done }, { 3, after_destroy }, { 4, iteration_left },
+  { 5, swallowed }, { 6, callback_lost }, { 7, starved }, { 11, callback_order },
+}
+
+-- The numbers of the decided differences that a program shows, in rising order; none is an empty list.
+---@param program table   as in the kit's format
+---@param expected table  Node's record of it
+---@return integer[]
+function decided.shown(program, expected)
+  local numbers = {}
+  for _, rule in ipairs(RULES) do
+    if rule[2](program, expected) then numbers[#numbers + 1] = rule[1] end
+  end
+  return numbers
+end
+
+return decided
