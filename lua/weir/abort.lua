@@ -285,7 +285,6 @@ function AbortSignal.any(list)
       if listened then join(source, '_dependents', follow) else leave(source, '_dependents', follow) end
     end
   end
-  catchUp(signal)
   return signal
 end
 

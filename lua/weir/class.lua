@@ -23,7 +23,7 @@ local M = {}
 ---@field extend fun(self: weir.Class, name?: string): weir.Class
 ---@operator call: table
 
--- What belongs to a class: { class, meta (of instances), own, flat, ownGetters, getters (flat too), parents, ancestors
+-- What belongs to a class: { meta (of instances), own, flat, ownGetters, getters (flat too), parents, ancestors
 -- (set of classes), below (states of subclasses, weak), door (what assignments to Class.getters go through) }.
 
 local function stateOf(class)
@@ -135,7 +135,6 @@ function M.new(name, ...)
   if type(name) ~= 'string' then error('class.new: the name must be a string', 2) end
   local class = {}
   local state = {
-    class = class,
     meta = {},
     own = {}, flat = {},
     ownGetters = {}, getters = {},

@@ -32,12 +32,21 @@ local Error = { __name = 'Error' }
 
 -- ---- Stacks ---------------------------------------------------------------------------------------------------------
 
--- Files of weir's own are told by the two last folders of this one (`lua/weir/`, `5.1/weir/`): Lua cuts long paths at
--- their beginning. Modules inside the command and generated code are named `weir.something`.
-local HOME = match(debug.getinfo(1, 'S').short_src, '([^/]*/?[^/]+/)[^/]+$')
+-- Where weir's modules are: `/usr/share/lua/5.1/`, `lua/`, nothing inside the command, or, since Lua cuts long paths at
+-- their beginning, something that begins with dots.
+local HOME = match(debug.getinfo(1, 'S').short_src, '^(.*)weir/errors%.lua$')
+local CUT = HOME ~= nil and sub(HOME, 1, 3) == '...'
 
+-- Is it a file of weir's own? That is one in this place whose module has been loaded: a user's folder may be called weir,
+-- too. Generated code is named `weir.something`.
 local function isOurs(file)
-  if HOME and find(file, HOME, 1, true) then return true end
+  if HOME then
+    local path = match(file, CUT and '.*weir/([%w_/]+)%.lua$' or 'weir/([%w_/]+)%.lua$', CUT and 1 or #HOME + 1)
+    if path and (CUT or file == HOME .. 'weir/' .. path .. '.lua') then
+      local name = path == 'init' and 'weir' or 'weir.' .. path:gsub('/', '.')
+      return package.loaded[name] ~= nil or package.preload[name] ~= nil
+    end
+  end
   return find(file, '^weir%.[%w_.]+$') ~= nil and not find(file, '%.lua$')
 end
 
@@ -137,9 +146,7 @@ end
 -- A table that a user raised or gave to a callback. One without a metatable and with a message is meant as an error: it
 -- becomes one and stays itself, so that comparing it still works. Anything else is wrapped.
 local function fromTable(value)
-  local meta = getmetatable(value)
-  if meta == nil and type(rawget(value, 'message')) == 'string' then return setmetatable(value, Error) end
-  if type(meta) == 'table' and rawget(meta, '__tostring') then return make(tostring(value), nil, nil, { cause = value }) end
+  if getmetatable(value) == nil and type(rawget(value, 'message')) == 'string' then return setmetatable(value, Error) end
   return make(show.show(value), nil, nil, { cause = value })
 end
 
@@ -176,9 +183,8 @@ function M.caught(value, traceback)
     err.where, err._stack = where, traceback or err._stack
     return err
   end
-  local made = not M.isError(value)
   local err = M.from(value)
-  if traceback and (made or not rawget(err, '_stack')) then err._stack = traceback end
+  if traceback and (err ~= value or not rawget(err, '_stack')) then err._stack = traceback end
   return err
 end
 

@@ -116,7 +116,6 @@ local function add(self, name, listener, first)
   local events = self._events
   if events and events.newListener ~= nil then
     self:emit('newListener', name, original(self, listener))
-    events = self._events
   end
   if not events then
     events = {}
@@ -314,7 +313,6 @@ function EventEmitter:emit(name, ...)
   local events = self._events
   if name == 'error' then
     if events and events[errorMonitor] ~= nil then self:emit(errorMonitor, ...) end
-    events = self._events
     if not events or events.error == nil then unheard((...)) end
   elseif not events then
     return false

@@ -13,6 +13,7 @@
 -- Strings are written as they are, apart from the escapes that JSON demands; bytes that are not UTF-8 stay in the output,
 -- which then is not valid JSON: checking would cost every row what few need.
 
+local core = require 'weir.core'
 local errors = require 'weir.errors'
 
 local type, tostring, tonumber, pairs, ipairs = type, tostring, tonumber, pairs, ipairs
@@ -24,9 +25,14 @@ local hasFfi, ffi = pcall(require, 'ffi')
 
 local M = {}
 
----JSON's `null` where nil would be no value: an item of a list, a field that is to be written. Prints as `null`.
-M.null = newproxy(true)
-getmetatable(M.null).__tostring = function() return 'null' end
+local function newNull()
+  local value = newproxy(true)
+  getmetatable(value).__tostring = function() return 'null' end
+  return value
+end
+
+---JSON's `null` where nil would be no value: an item of a list, a field that is to be written. The same as `weir.null`.
+M.null = core.null or newNull()
 local null = M.null
 
 -- ---- Marks ----------------------------------------------------------------------------------------------------------

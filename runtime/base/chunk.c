@@ -198,13 +198,23 @@ int wr_queue_take_bytes(struct wr_queue *q, size_t n, struct wr_chunk *out)
     return 0;
 }
 
+void wr_queue_hollow(struct wr_queue *q)
+{
+    for (uint32_t i = 0; i < q->count; i++) {
+        struct wr_chunk *c = slot(q, i);
+        wr_buffer_unref(c->buffer);
+        c->buffer = NULL;
+    }
+}
+
 void wr_queue_drop(struct wr_queue *q, size_t n)
 {
     q->bytes -= n;
     while (n > 0) {
         struct wr_chunk *first = slot(q, 0);
         if (first->len > n) {
-            first->data += n;
+            if (first->buffer)
+                first->data += n;
             first->len -= n;
             return;
         }

@@ -83,6 +83,9 @@ struct wr_chunk wr_queue_take(struct wr_queue *q);
  * owns it. 0, or -1 for no memory (nothing is taken then). */
 int wr_queue_take_bytes(struct wr_queue *q, size_t n, struct wr_chunk *out);
 
+/* Gives the slices' buffers back, but keeps their lengths: what is taken from then on has no bytes. */
+void wr_queue_hollow(struct wr_queue *q);
+
 /* Drops the first N bytes (N <= q->bytes). */
 void wr_queue_drop(struct wr_queue *q, size_t n);
 

@@ -92,9 +92,24 @@ void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e)
     lua_rawgeti(L, LUA_REGISTRYINDEX, (int)e->host);
 }
 
+static int nothing(lua_State *L)
+{
+    (void)L;
+    return 0;
+}
+
+/* LuaJIT before 2023-09-21 takes the coroutine that was resumed last for the running one when an error is then caught by a
+ * pcall in Lua, and a trace that is left there restores the wrong stack. Any call on L puts that right. */
+static int throw_top(lua_State *L)
+{
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+    return lua_error(L);
+}
+
 int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const char *message)
 {
     lua_pushstring(L, message);
     make_object(b, L, code);
-    return lua_error(L);
+    return throw_top(L);
 }

@@ -54,6 +54,8 @@ struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index)
     if (!lua_rawequal(L, -1, -2))
         luaL_error(L, "a method of a stream was called on what is no stream");
     lua_pop(L, 3);
+    if (!*u)
+        luaL_error(L, "a method of a stream was called after it was collected");
     return *u;
 }
 
@@ -168,12 +170,6 @@ void wr_luastream_release(struct wr_stream *s)
 
 /* ---- host operations */
 
-static void wake(struct wr_flow *f)
-{
-    struct wr_bind *b = f->user;
-    wr_loop_wake(b->loop);
-}
-
 static void hold(struct wr_stream *s, bool held)
 {
     struct wr_bind *b = of(s)->b;
@@ -255,6 +251,23 @@ static void drop(struct wr_flow *f, int handle)
     lua_settop(b->anchor, handle - 1);
 }
 
+static int convert(struct wr_flow *f, const struct wr_item *item, struct wr_item *out)
+{
+    struct wr_bind *b = f->user;
+    luaL_checkstack(b->anchor, 8, "objects on their way");
+    *out = (struct wr_item){0};
+    if (!item->object) {
+        wr_luastream_push_item(b->anchor, b, item);
+        out->object = lua_gettop(b->anchor);
+        return 0;
+    }
+    if (lua_type(b->anchor, item->object) != LUA_TSTRING)
+        return -1;
+    size_t len;
+    const char *bytes = lua_tolstring(b->anchor, item->object, &len);
+    return wr_chunk_copy(&b->alloc, &out->bytes, bytes, len);
+}
+
 static const char *const event_names[] = {
 #define X(name, text) text,
     WR_EVENTS(X)
@@ -291,7 +304,7 @@ static void event(struct wr_stream *s, enum wr_event ev, const struct wr_event_d
 }
 
 const struct wr_host_ops wr_luastream_host = {
-    .wake = wake, .event = event, .store = store, .take = take, .drop = drop, .hold = hold};
+    .convert = convert, .event = event, .store = store, .take = take, .drop = drop, .hold = hold};
 
 /* ---- items */
 

@@ -111,7 +111,10 @@ static int read_chunk(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    wr_luastream_push_item(L, b, &item);
+    if (wr_stream_destroyed(s)) /* decided difference 3 */
+        lua_pushnil(L);
+    else
+        wr_luastream_push_item(L, b, &item);
     wr_item_drop(&b->flow, &item);
     return 1;
 }

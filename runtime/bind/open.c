@@ -63,6 +63,12 @@ static bool drain(void *user)
     return more && !b->failed;
 }
 
+static void wake(struct wr_flow *f)
+{
+    struct wr_bind *b = f->user;
+    wr_loop_wake(b->loop);
+}
+
 static uint64_t clock_of(void *user)
 {
     struct wr_bind *b = user;
@@ -230,7 +236,7 @@ struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn
     *u = b;
     wr_alloc_init(&b->alloc, fn, user);
     const char *one = getenv("WEIR_BURST");
-    wr_flow_init(&b->flow, &b->alloc, &wr_luastream_host, wr_luastream_release, one && !strcmp(one, "1"));
+    wr_flow_init(&b->flow, &b->alloc, &wr_luastream_host, wr_luastream_release, wake, one && !strcmp(one, "1"));
     b->flow.user = b;
     b->flow.now = clock_of;
     wr_fifo_init(&b->free_ids, &b->alloc, sizeof(uint32_t));

@@ -49,6 +49,7 @@ BOOLEAN(writable_aborted, has_write(s) && !(s->has &WR_CLOSED_WRITE) && (wr_stre
                               s->write != WR_WRITE_FINISHED)
 BOOLEAN(writable_object_mode, (s->has &WR_OBJECTS_WRITE) != 0)
 BOOLEAN(is_paused, wr_readable_is_paused(s))
+BOOLEAN(auto_destroy, (s->has &WR_AUTO_DESTROY) != 0)
 BOOLEAN(allow_half_open, (s->has &WR_HALF_OPEN) != 0)
 NUMBER(readable_length, wr_readable_length(s))
 NUMBER(readable_mark, s->sh->r.mark)
@@ -98,6 +99,7 @@ static const struct {
     {"writableAborted", writable_aborted, WRITE},
     {"writableHighWaterMark", writable_mark, WRITE},
     {"writableObjectMode", writable_object_mode, WRITE},
+    {"autoDestroy", auto_destroy, ANY},
     {"allowHalfOpen", allow_half_open, WRITE},
 };
 

@@ -13,8 +13,8 @@
 #include "deflate.h"
 
 enum {
-    MARKER = 16,       /* more than a flush marker with what bits were left before it */
-    PIECE = 1 << 30    /* the most that is given to zlib at once: its counts have 32 bits */
+    MARKER = 16,    /* more than a flush marker with what bits were left before it */
+    PIECE = 1 << 30 /* the most that is given to zlib at once: its counts have 32 bits */
 };
 
 struct deflate {
@@ -30,8 +30,8 @@ struct deflate {
 };
 
 static const int zlib_flush[] = {
-    [WR_FLUSH_NONE] = Z_NO_FLUSH,       [WR_FLUSH_PARTIAL] = Z_PARTIAL_FLUSH, [WR_FLUSH_SYNC] = Z_SYNC_FLUSH,
-    [WR_FLUSH_FULL] = Z_FULL_FLUSH,     [WR_FLUSH_FINISH] = Z_FINISH,
+    [WR_FLUSH_NONE] = Z_NO_FLUSH,   [WR_FLUSH_PARTIAL] = Z_PARTIAL_FLUSH, [WR_FLUSH_SYNC] = Z_SYNC_FLUSH,
+    [WR_FLUSH_FULL] = Z_FULL_FLUSH, [WR_FLUSH_FINISH] = Z_FINISH,
 };
 
 static enum wr_step fail(struct deflate *d, struct wr_fault fault)

@@ -69,8 +69,8 @@ int wr_kdf_scrypt(const struct wr_kdf_scrypt *params, const void *password, size
         return -1;
     }
     struct wr_kdf_scrypt p = fill(params);
-    int r = crypto_pwhash_scryptsalsa208sha256_ll(password_len ? password : "", password_len, salt_len ? salt : (void *)"",
-                                                  salt_len, p.n, p.r, p.p, out, out_len);
+    int r = crypto_pwhash_scryptsalsa208sha256_ll(password_len ? password : "", password_len,
+                                                  salt_len ? salt : (void *)"", salt_len, p.n, p.r, p.p, out, out_len);
     if (r == 0)
         return 0;
     *fault = errno == ENOMEM ? wr_error_fault(WR_E_NO_MEMORY) : wr_error_fault(WR_E_CRYPTO_SCRYPT);

@@ -26,8 +26,8 @@ static int fail(struct wr_lines *l, enum wr_code code)
 }
 
 /* A line of LEN bytes at P, perhaps with a CR at its end. */
-static int answer(struct wr_lines *l, struct wr_buffer *owner, const unsigned char *at, size_t n, const unsigned char **p,
-                  size_t *len)
+static int answer(struct wr_lines *l, struct wr_buffer *owner, const unsigned char *at, size_t n,
+                  const unsigned char **p, size_t *len)
 {
     if (n > 0 && at[n - 1] == '\r')
         n--;

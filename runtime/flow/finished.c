@@ -50,6 +50,17 @@ static bool still_writable(const struct wr_stream *s)
     return wr_finished_has_writable(s) && !wr_stream_destroyed(s) && !s->errored && s->write == WR_WRITE_OPEN;
 }
 
+/* Node's properties `readable` and `writable`. */
+static bool says_readable(const struct wr_stream *s)
+{
+    return wr_finished_has_readable(s) && !wr_stream_destroyed(s) && !s->error_emitted && s->read != WR_READ_DONE;
+}
+
+static bool says_writable(const struct wr_stream *s)
+{
+    return still_writable(s);
+}
+
 static void answer(struct wr_finished *w, struct wr_error *err)
 {
     if (w->called)
@@ -71,7 +82,7 @@ static void on_finish(struct wr_finished *w)
     w->write_done = true;
     if (wr_stream_destroyed(s))
         w->waits_for_close = false;
-    if (w->waits_for_close && (!still_readable(s) || w->readable))
+    if (w->waits_for_close && (!says_readable(s) || w->readable))
         return;
     if (!w->readable || w->read_done)
         answer(w, NULL);
@@ -83,7 +94,7 @@ static void on_end(struct wr_finished *w)
     w->read_done = true;
     if (wr_stream_destroyed(s))
         w->waits_for_close = false;
-    if (w->waits_for_close && (!still_writable(s) || w->writable))
+    if (w->waits_for_close && (!says_writable(s) || w->writable))
         return;
     if (!w->writable || w->write_done)
         answer(w, NULL);
@@ -153,9 +164,11 @@ static bool over_already(const struct wr_finished *w)
         return true;
     if (s->error_emitted)
         return !w->waits_for_close;
-    if (!w->readable && (!w->waits_for_close || still_readable(s)) && (w->write_done || !still_writable(s)) && !s->pending)
+    bool no_reads = s->has & WR_IS_READABLE && !still_readable(s); /* of a side that it has */
+    bool no_writes = s->has & WR_IS_WRITABLE && !still_writable(s);
+    if (!w->readable && (!w->waits_for_close || still_readable(s)) && (w->write_done || no_writes) && !s->pending)
         return true;
-    return !w->writable && (!w->waits_for_close || still_writable(s)) && (w->read_done || !still_readable(s));
+    return !w->writable && (!w->waits_for_close || still_writable(s)) && (w->read_done || no_reads);
 }
 
 void wr_finished_init(struct wr_finished *w, struct wr_stream *s, bool readable, bool writable, bool errors,

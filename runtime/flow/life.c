@@ -111,10 +111,11 @@ static void close_tick(struct wr_flow *f, struct wr_tick *t)
 {
     (void)f;
     struct wr_stream *s = t->stream;
+    bool uncaught = t->error && !s->error_emitted && wr_stream_unheard(s);
     if (t->error)
         emit_error(s, t->error);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_CLOSE);
-    if (s->has & WR_EMIT_CLOSE)
+    if (s->has & WR_EMIT_CLOSE && !uncaught) /* as in Node, where the error has left by now */
         wr_stream_emit(s, WR_EV_CLOSE, NULL, NULL, NULL);
     wr_stream_emit(s, WR_EV_GONE, NULL, NULL, NULL);
 }

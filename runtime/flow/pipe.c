@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes. An edge follows its two ends by watches, so that no listener of the user's is ever displaced or left behind. While
- * an edge delivers a chunk (flow->moving), what the destination pushes waits for a tick. */
+ * edges deliver a chunk (flow->moving), what the destination pushes may have to wait for a tick. */
 #include <assert.h>
 #include <stddef.h>
 
@@ -228,6 +228,7 @@ int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
     wr_watch_add(src, &p->at_source, false);
     wr_watch_add(dest, &p->at_dest, false);
     wr_watch_add(dest, &p->at_error, true);
+    wr_readable_listener(src, WR_EV_DATA, true);
     if (src->read == WR_READ_DONE)
         wr_tick_add(src->flow, end_later, src, NULL, (struct wr_done){.arg = (intptr_t)dest});
     wr_stream_emit(dest, WR_EV_PIPE, NULL, src, NULL);
@@ -240,12 +241,31 @@ int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
 
 /* ---- a chunk on its way */
 
-static struct wr_item copy(const struct wr_item *item)
+/* The same chunk for DEST, which may want bytes where ITEM is an object, or the other way round; 0, or -1 if it cannot be. An
+ * object that was made for it is to be dropped. */
+static int fit(struct wr_stream *dest, const struct wr_item *item, struct wr_item *out)
 {
-    struct wr_item c = {.object = item->object};
-    if (!item->object)
-        c.bytes = wr_chunk_ref(&item->bytes);
-    return c;
+    bool object = item->object != 0, wanted = (dest->has & WR_OBJECTS_WRITE) != 0;
+    *out = (struct wr_item){.object = item->object};
+    if (object != wanted)
+        return dest->flow->host->convert(dest->flow, item, out);
+    if (!object)
+        out->bytes = wr_chunk_ref(&item->bytes);
+    return 0;
+}
+
+/* Writes ITEM to the edge's destination. Whether there may be more at once. */
+static bool write_one(struct wr_pipe *p, const struct wr_item *item)
+{
+    struct wr_item mine;
+    if (fit(p->dest, item, &mine)) {
+        wr_life_fail_code(p->dest, WR_E_INVALID_ARG_TYPE, false);
+        return false;
+    }
+    bool more = wr_writable_write(p->dest, mine, NOBODY);
+    if (mine.object && mine.object != item->object)
+        p->dest->flow->host->drop(p->dest->flow, mine.object);
+    return more;
 }
 
 /* Every destination that was there when the chunk came gets it, even if one before it takes edges away. */
@@ -255,7 +275,7 @@ void wr_pipe_deliver(struct wr_stream *src, const struct wr_item *item)
     f->moving++;
     for (struct wr_pipe *p = src->pipes, *next; p; p = next) {
         next = p->next;
-        if (!p->removed && !wr_writable_write(p->dest, copy(item), NOBODY))
+        if (!p->removed && !write_one(p, item))
             stop(p);
     }
     f->moving--;

@@ -6,6 +6,8 @@
 
 #include "stream.h"
 
+#define WR_CASCADE_MAX 12 /* pipes that a chunk crosses before it waits for a tick */
+
 /* An edge. All of it is flow's; others may read. */
 struct wr_pipe {
     struct wr_pipe *next; /* of the same source, in the order of their making */

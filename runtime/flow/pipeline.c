@@ -209,11 +209,11 @@ static void on_error(struct stage *g, struct wr_error *err)
 
 static void on_end(struct stage *g)
 {
-    struct stage *next = g + 1;
     struct wr_pipeline *p = g->owner;
-    if (index_of(next) < (int)p->count && (index_of(next) < (int)p->count - 1 || p->finish)) {
-        next->ended = true;
-        wr_writable_end(next->stream, NULL, (struct wr_done){0});
+    int next = index_of(g) + 1, last = (int)p->count - 1;
+    if (next < last || (next == last && p->finish)) {
+        p->stages[next].ended = true;
+        wr_writable_end(p->stages[next].stream, NULL, (struct wr_done){0});
     }
     if (g->forgiving) {
         g->forgiving = false;

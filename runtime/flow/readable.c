@@ -2,8 +2,9 @@
 /* The readable side, one chunk at a time: the exact path, which is the definition of what a readable does. Bursts (pump.c)
  * change nothing but how often a pipe stops.
  *
- * It differs from Node where a chunk crosses a pipe while another pipe is delivering: then it waits in the buffer for a tick,
- * so that the C stack does not grow with the length of a pipeline.
+ * It differs from Node where a chunk has crossed WR_CASCADE_MAX pipes in a row: then it waits in the buffer for a tick, so that
+ * the C stack does not grow with the length of a pipeline. Putting it off at every pipe was tried: a chunk that waits counts
+ * for its stream's mark, and where a stage further down holds, other chunks are then at rest in other places than in Node.
  */
 #include <assert.h>
 
@@ -65,7 +66,9 @@ static int keep(struct wr_stream *s, struct wr_item *item, bool front)
 
 static bool take_bytes(struct wr_stream *s, int64_t n, struct wr_item *out)
 {
-    if (wr_queue_take_bytes(&s->r_bytes, (size_t)n, &out->bytes)) {
+    if (wr_stream_destroyed(s)) {
+        wr_queue_drop(&s->r_bytes, (size_t)n); /* they were given back, only their number is left */
+    } else if (wr_queue_take_bytes(&s->r_bytes, (size_t)n, &out->bytes)) {
         wr_life_fail_code(s, WR_E_NO_MEMORY, false);
         return false;
     }
@@ -85,7 +88,7 @@ static bool take(struct wr_stream *s, int64_t n, struct wr_item *out)
 
 void wr_readable_forget(struct wr_stream *s)
 {
-    wr_queue_clear(&s->r_bytes);
+    wr_queue_hollow(&s->r_bytes);
 }
 
 /* ---- 'readable' and the flow */
@@ -211,7 +214,7 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
 {
     uint32_t r = s->r & (WR_R_FLOWING | WR_R_SYNC);
     bool direct = r == WR_R_FLOWING && wr_readable_consumed(s) && wr_readable_length(s) == 0;
-    if (direct && !(s->pipe_count && s->flow->moving)) {
+    if (direct && !(s->pipe_count && s->flow->moving >= WR_CASCADE_MAX)) {
         wr_pipe_forget_waiting(s);
         deliver(s, &item);
         wr_chunk_clear(&item.bytes);
@@ -376,8 +379,6 @@ bool wr_readable_read(struct wr_stream *s, int64_t n, struct wr_item *out)
 {
     wr_stream_check(s);
     raise_mark(s, n);
-    if (wr_stream_destroyed(s))
-        return false;
     if (n != 0)
         s->r &= ~(uint32_t)WR_R_EMITTED_READABLE;
     else if (only_tells(s))
@@ -390,14 +391,12 @@ bool wr_readable_read(struct wr_stream *s, int64_t n, struct wr_item *out)
     }
     if (may_ask(s, amount)) {
         ask(s);
-        if (wr_stream_destroyed(s))
-            return false;
         if (s->read != WR_READ_READING)
             amount = how_much(s, n);
     }
     bool got = amount > 0 && take(s, amount, out);
     after_read(s, got, n == (got ? amount : 0));
-    if (got && !s->error_emitted)
+    if (got && !s->error_emitted && s->life != WR_LIFE_GONE)
         deliver(s, out);
     return got;
 }

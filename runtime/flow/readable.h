@@ -49,7 +49,7 @@ void wr_readable_flow(struct wr_stream *s);
 /* Schedules a look whether more should be read ahead. */
 void wr_readable_more(struct wr_stream *s);
 
-/* Drops what is buffered: S was destroyed. */
+/* Gives back what is buffered, S was destroyed. How much it was is still counted, and read as in Node, but never given out. */
 void wr_readable_forget(struct wr_stream *s);
 
 #endif

@@ -103,8 +103,10 @@ void wr_stream_unref(struct wr_stream *s)
 
 void wr_stream_pin(struct wr_stream *s)
 {
-    if (s->pins++ == 0)
-        s->flow->host->hold(s, true);
+    if (s->pins++)
+        return;
+    wr_stream_ref(s);
+    s->flow->host->hold(s, true);
 }
 
 void wr_stream_unpin(struct wr_stream *s)
@@ -112,12 +114,11 @@ void wr_stream_unpin(struct wr_stream *s)
     assert(s->pins && "a stream is unpinned too often");
     if (--s->pins)
         return;
-    wr_stream_ref(s);
     if (wr_fifo_push(&s->flow->idle, &s)) {
         s->flow->host->hold(s, false);
         wr_stream_unref(s);
     } else if (!s->flow->draining) {
-        s->flow->host->wake(s->flow);
+        s->flow->wake(s->flow);
     }
 }
 
@@ -207,6 +208,11 @@ void wr_stream_emit(struct wr_stream *s, enum wr_event ev, const struct wr_item 
         tell_watches(s, ev, err, false);
     wr_error_unref(err);
     wr_stream_unref(s);
+}
+
+bool wr_stream_unheard(const struct wr_stream *s)
+{
+    return !wr_stream_listens(s, WR_EV_ERROR) && !handled(s);
 }
 
 void wr_item_drop(struct wr_flow *f, struct wr_item *item)

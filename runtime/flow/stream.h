@@ -42,8 +42,8 @@ struct wr_event_data {
 
 /* What flow/ asks of its host. Objects travel by handles, which live strictly last in, first out. */
 struct wr_host_ops {
-    /* Ticks wait: see to it that wr_tick_drain is called soon, when nobody's code is running. */
-    void (*wake)(struct wr_flow *f);
+    /* Bytes as an object of the host (a handle, to be dropped), or an object as bytes. 0, or -1 if it has none. */
+    int (*convert)(struct wr_flow *f, const struct wr_item *item, struct wr_item *out);
     /* EV happened to S. Called when somebody listens (see wr_shared.listens), and for every 'error'. */
     void (*event)(struct wr_stream *s, enum wr_event ev, const struct wr_event_data *data);
     /* Puts object HANDLE (borrowed) into S's ring at index AT, growing the table as needed. 0, or -1 for no memory. */
@@ -211,6 +211,9 @@ void wr_stream_check(const struct wr_stream *s);
  * struct wr_event_data says. S stays alive meanwhile. */
 void wr_stream_emit(struct wr_stream *s, enum wr_event ev, const struct wr_item *item, struct wr_stream *other,
                     struct wr_error *err);
+
+/* Would an 'error' of S be uncaught: does nobody listen, nor look after it inside the core? */
+bool wr_stream_unheard(const struct wr_stream *s);
 
 /* Adds W (the caller's memory, fields mask, early, handles and fn set) at the end of the row, or FIRST. */
 void wr_watch_add(struct wr_stream *s, struct wr_watch *w, bool first);

@@ -7,9 +7,9 @@
 #include "tick.h"
 
 void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_ops *host,
-                  void (*free_stream)(struct wr_stream *s), bool one)
+                  void (*free_stream)(struct wr_stream *s), void (*wake)(struct wr_flow *f), bool one)
 {
-    *f = (struct wr_flow){.alloc = a, .host = host, .free_stream = free_stream, .one = one};
+    *f = (struct wr_flow){.alloc = a, .host = host, .free_stream = free_stream, .wake = wake, .one = one};
     wr_fifo_init(&f->ticks, a, sizeof(struct wr_tick));
     wr_fifo_init(&f->idle, a, sizeof(struct wr_stream *));
 }
@@ -50,14 +50,14 @@ void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tic
     struct wr_tick t = {.run = run, .stream = s, .error = err, .done = done};
     if (wr_fifo_push(&f->ticks, &t)) {
         f->no_memory = true;
-        f->host->wake(f);
+        f->wake(f);
         return;
     }
     wr_error_ref(err);
     if (s)
         wr_stream_pin(s);
     if (!f->draining)
-        f->host->wake(f);
+        f->wake(f);
 }
 
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit)

@@ -22,6 +22,8 @@ struct wr_flow {
     struct wr_alloc *alloc;
     const struct wr_host_ops *host;
     void (*free_stream)(struct wr_stream *s); /* gives the memory of S back */
+    /* Ticks wait: see to it that wr_tick_drain is called soon, when nobody's code is running. */
+    void (*wake)(struct wr_flow *f);
     void *user;                               /* the host's */
     uint64_t (*now)(void *user);              /* monotonic nanoseconds, for statistics; NULL: no times */
     struct wr_fifo ticks;
@@ -34,9 +36,9 @@ struct wr_flow {
     bool no_memory;            /* a tick was lost: the host must end the run with an out-of-memory error */
 };
 
-/* Readies F. HOST and FREE_STREAM as above; ONE: everything takes the exact path. */
+/* Readies F. HOST, FREE_STREAM and WAKE as above; ONE: everything takes the exact path. */
 void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_ops *host,
-                  void (*free_stream)(struct wr_stream *s), bool one);
+                  void (*free_stream)(struct wr_stream *s), void (*wake)(struct wr_flow *f), bool one);
 
 /* Drops all ticks without running them and gives the room back; streams may outlive it only as memory. */
 void wr_flow_clear(struct wr_flow *f);

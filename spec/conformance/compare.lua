@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Compares two logs of the same stream programs (README.md, "Comparison"), as compare.mjs does, without Node.
 --   luajit compare.lua expected.jsonl actual.jsonl [--show 5] [--without QUIRK,QUIRK | --without all] [--programs programs.jsonl]
 -- Files may end in .gz. With the programs, those that show a decided difference are counted apart (decided.lua).
@@ -215,14 +216,21 @@ local function by_id(records)
   return map
 end
 
+-- Did the interpreter get to the end of the program?
+local function is_complete(record)
+  local last = record and record.log[#record.log]
+  return last ~= nil and last[1] == '*' and last[2] == 'settled'
+end
+
 local NO_LOG = { { label = 'log', at = 1, expected = { 'a log' }, actual = {} } }
 
 -- All expected logs against the actual ones.
 ---@param expected table[]
 ---@param actual table[]
----@param options? table  `without`: set of quirks whose programs are left out ('all' for any); `programs`: the programs, to count decided differences apart
----@return table report   { families = { { name, all, agree, decided }, ... }, failed = { { expected, differences }, ... },
----  decided = { [number] = { all, agree } }, passed = n, left = n, apart = n }
+---@param options? table  `without`: the quirks whose programs are left out, as a set, in it `all` for any;
+---  `programs`: the programs, so that those which show a decided difference are counted apart
+---@return table report  families = { { name, all, agree, decided }, ... }, failed = { { expected, differences }, ... },
+---  decided = { [number] = { all, agree } }, and the numbers passed, left, apart
 function compare.report(expected, actual, options)
   local without = options and options.without or {}
   local programs = options and options.programs and by_id(options.programs)
@@ -259,7 +267,7 @@ function compare.report(expected, actual, options)
     local family, log = tally(record.family), logs[record.id]
     local found = log and compare.differences(record, log) or NO_LOG
     local shown = programs and programs[record.id] and decided.shown(programs[record.id], record) or {}
-    if log and #shown > 0 then return apart(shown, family, #found == 0) end
+    if #shown > 0 and is_complete(log) then return apart(shown, family, #found == 0) end
     family.all = family.all + 1
     if #found > 0 then
       table.insert(report.failed, { expected = record, differences = found })
@@ -294,7 +302,9 @@ function compare.describe(failure)
   local lines = { record.id .. (record.title and ': ' .. record.title or '') .. quirks }
   for i = 1, math.min(4, #found) do
     local d = found[i]
-    lines[#lines + 1] = ('  %s, entry %d\n    expected  %s\n    actual    %s'):format(d.label, d.at, excerpt(d.expected, d.at), excerpt(d.actual, d.at))
+    lines[#lines + 1] = ('  %s, entry %d'):format(d.label, d.at)
+    lines[#lines + 1] = '    expected  ' .. excerpt(d.expected, d.at)
+    lines[#lines + 1] = '    actual    ' .. excerpt(d.actual, d.at)
   end
   if #found > 4 then
     local more = {}

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Which decided difference does a program show? weir follows Node except for a few differences, each with its reason
 -- (README.md, "Decided differences", has the table; the numbers are those of the list of differences). A rule looks at the
 -- program and at Node's log, never at the id. It must not match where Node and weir agree.
@@ -60,6 +61,38 @@ local function stream_of(entry, tail) -- the S of an entry whose channel is S.ta
   return entry[1]:match('^(.*)%.' .. tail .. '$')
 end
 
+local DATA_EVENTS = { _write = true, _writev = true, _transform = true, data = true, item = true, each = true }
+
+local function came_to_end(log, channel)
+  local name, side = channel:match('^([^.]*)%.?(.*)$')
+  for _, entry in ipairs(log) do
+    if entry[1] == name .. '.life' and entry[2] == (side == 'r' and 'end' or 'finish') then return true end
+  end
+  return false
+end
+
+-- Would the comparer see a difference that begins in that piece, behind the entry number `at`? From the piece on where a
+-- loose program's log varies it looks at the chunks of the whole run only, where those do not vary too.
+local function is_visible(expected, piece, at)
+  local varies = expected.varies
+  if not varies or piece < varies.piece then return true end
+  for i = at, #expected.log do
+    local channel, event = expected.log[i][1], expected.log[i][2]
+    if DATA_EVENTS[event] and not contains(varies.all, channel) and came_to_end(expected.log, channel) then return true end
+  end
+  return false
+end
+
+-- Calls test(entry) for each entry: is it true of one where a difference would be seen?
+local function any_visible(expected, test)
+  local piece, found = 1, false
+  for i, entry in ipairs(expected.log) do
+    if test(entry) and is_visible(expected, piece, i) then found = true end
+    if entry[2] == 'settled' then piece = piece + 1 end
+  end
+  return found
+end
+
 -- ---- 1: a handler that raises --------------------------------------------------------------------------------------
 
 local RAISING = { _write = 'write', _writev = 'writev', _transform = 'transform' }
@@ -91,7 +124,8 @@ local function raising_handler(program, expected)
   local messages = raised(program, expected.log)
   if next(messages) == nil then return false end
   for _, entry in ipairs(expected.log) do
-    if entry[1] == '*' and (entry[2] == 'throw' and messages[entry[4]] or entry[2] == 'uncaught' and messages[entry[3]]) then return true end
+    local what = entry[1] == '*' and entry[2]
+    if what == 'throw' and messages[entry[4]] or what == 'uncaught' and messages[entry[3]] then return true end
   end
   return false
 end
@@ -114,10 +148,10 @@ local function connections(program)
 end
 
 -- Was a stage connected that the log so far says is destroyed, or in a pipeline a destination that is finished?
-local function connected_when_done(program, log)
+local function connected_when_done(program, expected)
   local pipes, pipelines = connections(program)
   local destroyed, finished = {}, {}
-  for _, entry in ipairs(log) do
+  return any_visible(expected, function(entry)
     local channel, event = entry[1], entry[2]
     local name = stream_of(entry, 'state')
     if name then
@@ -131,8 +165,8 @@ local function connected_when_done(program, log)
       if (pipes[pair] or pipelines[pair]) and (destroyed[entry[3]] or destroyed[dest]) then return true end
       if pipelines[pair] and finished[dest] then return true end
     end
-  end
-  return false
+    return false
+  end)
 end
 
 local STAGES = { -- the streams that a step connects
@@ -142,18 +176,20 @@ local STAGES = { -- the streams that a step connects
 }
 
 -- The same for a stage that a step before, in the same piece, has destroyed: the log need not show it yet.
-local function connected_after_destroy(program)
+local function connected_after_destroy(program, expected)
   local found, destroyed, last = false, {}, 1
   each_step(program, function(step, piece)
     if piece > last then destroyed, last = {}, piece end
     if step[1] == 'destroy' then destroyed[step[2]] = true end
-    for _, name in ipairs(STAGES[step[1]] and STAGES[step[1]](step) or {}) do found = found or destroyed[name] or false end
+    for _, name in ipairs(STAGES[step[1]] and STAGES[step[1]](step) or {}) do
+      found = found or (destroyed[name] and is_visible(expected, piece, #expected.log + 1)) or false
+    end
   end)
   return found
 end
 
 local function stage_done(program, expected)
-  return connected_when_done(program, expected.log) or connected_after_destroy(program)
+  return connected_when_done(program, expected) or connected_after_destroy(program, expected)
 end
 
 -- ---- 3: nothing after destroy --------------------------------------------------------------------------------------
@@ -208,14 +244,12 @@ end
 
 local function iteration_left(program, expected)
   local left = left_streams(program, expected.log)
-  for _, entry in ipairs(expected.log) do
+  return any_visible(expected, function(entry)
     local name = entry[1]
-    if left[name] and entry[2] == 'error' and entry[3] == 'ABORT_ERR' then
-      local def = program.streams[name]
-      if not (def and def.signal) and not has_step(program, 'addAbortSignal', name) then return true end
-    end
-  end
-  return false
+    if not left[name] or entry[2] ~= 'error' or entry[3] ~= 'ABORT_ERR' then return false end
+    local def = program.streams[name]
+    return not (def and def.signal) and not has_step(program, 'addAbortSignal', name)
+  end)
 end
 
 -- ---- 5: no listener left behind ------------------------------------------------------------------------------------
@@ -263,8 +297,41 @@ end
 
 -- ---- 6: no lost callback -------------------------------------------------------------------------------------------
 
+local CALLS = { write = true, ['end'] = true }
+local CALLBACKS = { cb = true, endCb = true }
+
+-- The calls of each stream that were not called back: 'STREAM.w #N' -> in which piece they were made.
+local function unanswered(log)
+  local calls, piece = {}, 1
+  for _, entry in ipairs(log) do
+    local call = stream_of(entry, 'w') and entry[3] and entry[1] .. ' ' .. entry[3]
+    if call and CALLS[entry[2]] then calls[call] = piece end
+    if call and CALLBACKS[entry[2]] then calls[call] = nil end
+    if entry[2] == 'settled' then piece = piece + 1 end
+  end
+  return calls
+end
+
+-- The first snapshots in which the streams are destroyed or failed: stream -> in which piece.
+local function died(log)
+  local pieces, piece = {}, 1
+  for _, entry in ipairs(log) do
+    local name = stream_of(entry, 'state')
+    local dead = name and (field(entry, 'destroyed') == 'true' or field(entry, 'errored') ~= 'null')
+    if dead and not pieces[name] then pieces[name] = piece end
+    if entry[2] == 'settled' then piece = piece + 1 end
+  end
+  return pieces
+end
+
 local function callback_lost(_, expected)
-  return contains(expected.quirks, 'callback-lost')
+  if not contains(expected.quirks, 'callback-lost') then return false end
+  local dead = died(expected.log)
+  for call, piece in pairs(unanswered(expected.log)) do
+    local since = dead[call:match('^(.*)%.w ')]
+    if since and is_visible(expected, math.max(since, piece), #expected.log + 1) then return true end
+  end
+  return false
 end
 
 -- ---- 7: one destination fails --------------------------------------------------------------------------------------
@@ -319,7 +386,7 @@ end
 
 local function starved(program, expected)
   local pipes = setmetatable({ to = {}, several = {}, gone = {}, states = {} }, Pipes)
-  for _, entry in ipairs(expected.log) do
+  return any_visible(expected, function(entry)
     local name = stream_of(entry, 'state')
     if name then pipes.states[name] = entry
     elseif entry[2] == 'pipe' then pipes:connect(entry[3], stream_of(entry, 'w'))
@@ -329,21 +396,21 @@ local function starved(program, expected)
         if pipes.states[source] and pipes:starves(source) and not has_step(program, 'pause', source) then return true end
       end
     end
-  end
-  return false
+    return false
+  end)
 end
 
 -- ---- 11: order of callbacks, finished ------------------------------------------------------------------------------
 
 -- In a loose program the callbacks of a piece are compared without their order: is one in another piece than a later one?
-local function out_of_order_by_piece(log)
+local function out_of_order_by_piece(expected)
   local piece, highest = 1, {} -- stream -> the highest number called back without error, and in which piece
-  for _, entry in ipairs(log) do
+  for _, entry in ipairs(expected.log) do
     local name = (entry[2] == 'cb') and stream_of(entry, 'w')
     local number = name and tonumber(entry[3]:match('%d+'))
     if number then
       local before = highest[name]
-      if before and before.number > number and before.piece < piece then return true end
+      if before and before.number > number and before.piece < piece then return is_visible(expected, before.piece, #expected.log + 1) end
       if entry[4] == 'ok' and not (before and before.number > number) then highest[name] = { number = number, piece = piece } end
     end
     if entry[2] == 'settled' then piece = piece + 1 end
@@ -353,7 +420,7 @@ end
 
 local function callback_order(_, expected)
   if contains(expected.quirks, 'finished-despite-destroy') then return true end
-  return contains(expected.quirks, 'callback-order') and (not expected.loose or out_of_order_by_piece(expected.log))
+  return contains(expected.quirks, 'callback-order') and (not expected.loose or out_of_order_by_piece(expected))
 end
 
 -- ---- all -----------------------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- JSON for the conformance kit: small, strict, and with the few kinds of values that programs and logs have.
 --
 -- Reading: objects and arrays become tables, numbers numbers, and strings stay bytes (\u escapes become UTF-8). A null

@@ -10,7 +10,7 @@ local errors = require 'weir.errors'
 local wait = require 'weir.wait'
 local Readable = require 'weir.stream.readable'
 
-local setmetatable, getmetatable, type, error, next = setmetatable, getmetatable, type, error, next
+local setmetatable, getmetatable, type, error, next, pcall = setmetatable, getmetatable, type, error, next, pcall
 
 local M = {}
 
@@ -47,7 +47,7 @@ end
 local function newSentinel(state)
   local sentinel = newproxy(true)
   getmetatable(sentinel).__gc = function()
-    if state.stream then leave(state) end
+    if state.stream then pcall(leave, state) end
   end
   return sentinel
 end
@@ -91,7 +91,8 @@ end
 function Readable:iter(options)
   if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
   wait.check()
-  local state = { stream = self, destroyOnReturn = not options or options.destroyOnReturn ~= false, autoDestroy = true }
+  local state = { stream = self, destroyOnReturn = not options or options.destroyOnReturn ~= false, 
+    autoDestroy = core.properties.autoDestroy(self) }
   state.onReadable = function() wakeUp(state) end
   self:on('readable', state.onReadable)
   state.finished = core.finished(self, nil, false, true, function(err)

@@ -64,7 +64,7 @@ local function start(stages, options, done)
   onAbort = function()
     if handle then core.pipelineAbort(handle, errors.abort(signal.reason)) end
   end
-  if signal.aborted then core.nextTick(onAbort) else signal:on('abort', onAbort) end
+  if signal.aborted then onAbort() else signal:on('abort', onAbort) end
 end
 
 ---`pipeline(a, b, c, options, callback)`: pipes streams into one another; when one fails, all are destroyed with its error.

@@ -133,7 +133,8 @@ static void empty_gzip_is_a_file(void **state)
 }
 
 /* A step with a flush of KIND; returns what it wrote. */
-static size_t flush(struct wr_codec *c, const void *data, size_t len, enum wr_flush kind, struct way *w, struct result *r)
+static size_t flush(struct wr_codec *c, const void *data, size_t len, enum wr_flush kind, struct way *w,
+                    struct result *r)
 {
     size_t before = r->out.len;
     assert_int_equal(feed(c, data, len, kind, w, r), WR_STEP_MORE);

@@ -212,9 +212,8 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_prefix_and_cut),    TEST(a_largest_frame),
-        TEST(an_incomplete_frame),     TEST(frames_of_all_sizes),
-        TEST(a_promise_costs_nothing), TEST(payloads_are_shown_where_they_lie),
+        TEST(every_prefix_and_cut),      TEST(a_largest_frame),           TEST(an_incomplete_frame),
+        TEST(frames_of_all_sizes),       TEST(a_promise_costs_nothing),   TEST(payloads_are_shown_where_they_lie),
         TEST(another_prefix_is_refused), TEST(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

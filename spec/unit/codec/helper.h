@@ -197,6 +197,7 @@ static inline struct result run(struct wr_codec *c, const void *data, size_t len
     struct result r = {.last = WR_STEP_MORE};
     struct way way = *w;
     size_t at = 0;
+    data = len > 0 ? data : "";
     do {
         size_t n = cut(way.piece, &way.seed, 100, len - at);
         feed(c, (const unsigned char *)data + at, n, at + n == len ? WR_FLUSH_FINISH : WR_FLUSH_NONE, &way, &r);

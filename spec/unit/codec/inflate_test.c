@@ -309,12 +309,9 @@ static const struct {
     unsigned char byte;
     const char *text, *out;
 } damages[] = {
-    {0, 'x', "incorrect header check", ""},
-    {1, 0x8c, "incorrect header check", ""},
-    {2, 7, "unknown compression method", ""},
-    {3, 0x20, "unknown header flags set", ""},
-    {-1, 9, "incorrect length check", "hello world"},
-    {-6, 1, "incorrect data check", "hello world"},
+    {0, 'x', "incorrect header check", ""},           {1, 0x8c, "incorrect header check", ""},
+    {2, 7, "unknown compression method", ""},         {3, 0x20, "unknown header flags set", ""},
+    {-1, 9, "incorrect length check", "hello world"}, {-6, 1, "incorrect data check", "hello world"},
     {12, 255, "invalid distance too far back", "h"},
 };
 

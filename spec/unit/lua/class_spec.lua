@@ -97,8 +97,11 @@ describe('weir.class', function()
     assert.are.equal(5, b.size)
     function B.getters:size() return self.n + 2 end
     assert.are.equal(6, b.size)
+    assert.are.equal(b.size, B.getters.size(b))
     B.getters.size = nil
     assert.are.equal(5, b.size)
+    function A.getters.__tostring() return 'a property' end
+    assert.is_truthy(tostring(b):find '^A: 0x')
   end)
 
   it('lets a field hide a property', function()
@@ -119,6 +122,7 @@ describe('weir.class', function()
     assert.are.equal('B', B:extend().__name)
     assert.are.equal(A, B.__parent)
     assert.are.equal(B, B().__class)
+    assert.is_false(A.__parent)
     assert.are.equal('class B', tostring(B))
     assert.is_truthy(tostring(B()):find '^B: 0x%x+$')
   end)

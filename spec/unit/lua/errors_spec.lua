@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+dofile 'spec/unit/lua/stand_in.lua'
 local errors = require 'weir.errors'
 local show = require 'weir.show'
 
@@ -54,6 +55,20 @@ describe('weir.errors', function()
     assert.is_truthy(own:find('errors_spec.lua:' .. line, 1, true))
     assert.is_nil(own:find('lua/weir/', 1, true))
     assert.is_nil(own:find('[C]', 1, true))
+  end)
+
+  it('takes a user\'s folder called weir for what it is', function()
+    local function where(file)
+      return errors.caught('x', 'stack traceback:\n\t' .. file .. ':1: in function <x>\n\tmine.lua:2: in main chunk').where
+    end
+    assert.are.equal('mine.lua:2', where 'lua/weir/errors.lua')
+    assert.are.equal('mine.lua:2', where 'weir.driver')
+    for _, file in ipairs {
+      'lua/weir/mine.lua', 'weir/errors.lua', '/home/me/weir/errors.lua', '/home/me/lua/weir/errors.lua', 'weir.lua',
+      'weir/x.lua', 'lua/weir/errors.lua.lua',
+    } do
+      assert.are.equal(file .. ':1', where(file))
+    end
   end)
 
   describe('from', function()
@@ -127,8 +142,10 @@ describe('weir.errors', function()
       local own = err.traceback
       assert.are.equal(err, errors.caught(err, 'stack traceback:\n\tother.lua:1: in main chunk'))
       assert.are.equal(own, err.traceback)
-      local plain = errors.caught({ message = 'm' }, 'stack traceback:\n\tother.lua:1: in main chunk')
-      assert.are.equal('other.lua:1: in main chunk', plain.traceback)
+      for _, value in ipairs { { message = 'm' }, 5, { 1 }, 'text' } do
+        local other = errors.caught(value, 'stack traceback:\n\tother.lua:1: in main chunk')
+        assert.are.equal('other.lua:1: in main chunk', other.traceback)
+      end
     end)
   end)
 
@@ -160,6 +177,8 @@ describe('weir.errors', function()
         { { 'x', { 'string', 'number' }, true }, 'The "x" argument must be one of type string or number. Received type boolean (true)' },
         { { 'start', 'number', ('a'):rep(40) },
           'The "start" argument must be of type number. Received type string (\'' .. ('a'):rep(25) .. '...\')' },
+        { { 'start', 'number', ('a'):rep(28) },
+          'The "start" argument must be of type number. Received type string (\'' .. ('a'):rep(28) .. '\')' },
         { { 'signals[0]', 'AbortSignal', 5 }, 'The "signals[0]" argument must be an instance of AbortSignal. Received type number (5)' },
       }
       for _, case in ipairs(cases) do
@@ -200,6 +219,9 @@ describe('weir.errors', function()
     assert.are.equal('[ERR_X: bad]', show.show(errors.new('bad', 'ERR_X')))
     assert.are.equal("[ENOENT: none { path = '/x', syscall = 'open' }]",
       show.show(errors.new('ENOENT: none', 'ENOENT', { path = '/x', syscall = 'open' })))
+    local seen = errors.abort()
+    assert.is_truthy(#seen.traceback > 0)
+    assert.are.equal('[ABORT_ERR: The operation was aborted]', show.show(seen))
     assert.are.equal('[RowError: bad]', show.show(errors.Error('bad', { name = 'RowError' })))
   end)
 end)

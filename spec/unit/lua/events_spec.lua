@@ -107,6 +107,19 @@ describe('weir.events', function()
       assert.are.same({ 'a', 'a', 'c', 'a', 'c', 'd' }, log)
     end)
 
+    it('copies a list only when it is changed during an emit', function()
+      e:on('x', some):on('x', second)
+      local list = e._events.x
+      e:emit 'x'
+      e:emit('x', 1)
+      e:on('x', third):off('x', some)
+      assert.are.equal(list, e._events.x)
+      e:once('x', third)
+      e:emit 'x'
+      assert.are_not.equal(list, e._events.x)
+      assert.are.same({ second, third }, e:listeners 'x')
+    end)
+
     it('takes any value but nil as a name', function()
       local key = {}
       e:on(key, logger(log, 'table'))
@@ -211,6 +224,28 @@ describe('weir.events', function()
         e:once('x', listener)
       end
       e:emit 'x'
+      collectgarbage()
+      collectgarbage()
+      assert.is_nil(next(weak))
+    end)
+
+    it('is called once although its wrapper is called again', function()
+      e:once('x', logger(log, 'x'))
+      local wrapper = e:rawListeners 'x'[1]
+      wrapper(1)
+      wrapper(2)
+      assert.are.same({ 'x 1' }, log)
+    end)
+
+    it('leaves nothing behind after removeAllListeners', function()
+      local weak = setmetatable({}, { __mode = 'v' })
+      for i, name in ipairs { 'one', 'two', 'two' } do
+        local listener = function() log[i] = e end
+        weak[i] = listener
+        e:once(name, listener)
+      end
+      e:removeAllListeners 'one'
+      e:removeAllListeners 'two'
       collectgarbage()
       collectgarbage()
       assert.is_nil(next(weak))
@@ -348,6 +383,9 @@ describe('weir.events', function()
     end)
 
     it('lists', function()
+      e:once('y', some)
+      assert.are.same({ some }, e:listeners 'y')
+      e:removeAllListeners 'y'
       e:on('x', some):once('x', second)
       assert.are.same({ some, second }, e:listeners 'x')
       local raw = e:rawListeners 'x'
@@ -616,6 +654,20 @@ describe('weir.events', function()
       assert.are.same({}, e:eventNames())
     end)
 
+    it('forgets what was taken', function()
+      local it, weak = events.on(e, 'x'), setmetatable({}, { __mode = 'v' })
+      for i = 1, 3 do
+        weak[i] = {}
+        e:emit('x', weak[i])
+      end
+      core.go(function() return it() and nil end)
+      collectgarbage()
+      collectgarbage()
+      assert.is_nil(weak[1])
+      assert.is_truthy(weak[2])
+      it:close()
+    end)
+
     it('gives error events where they are asked for', function()
       local it = events.on(e, 'error')
       e:emit('error', 'bad')
@@ -628,7 +680,11 @@ describe('weir.events', function()
       function e.pause() log[#log + 1] = 'pause' end
       function e.resume() log[#log + 1] = 'resume' end
       local it = events.on(e, 'x', { highWaterMark = 2, lowWaterMark = 2 })
-      for i = 1, 4 do e:emit('x', i) end
+      e:emit('x', 1)
+      e:emit('x', 2)
+      assert.are.same({}, log)
+      e:emit('x', 3)
+      e:emit('x', 4)
       assert.are.same({ 'pause' }, log)
       core.go(function()
         it()
@@ -637,7 +693,12 @@ describe('weir.events', function()
         it()
       end)
       assert.are.same({ 'pause', 'resume' }, log)
+      e:emit('x', 5)
+      assert.are.same({ 'pause', 'resume' }, log)
+      e:emit('x', 6)
+      assert.are.same({ 'pause', 'resume', 'pause' }, log)
       it:close()
+      events.on(e, 'x', { highWaterMark = 1, lowWaterMark = 1 }):close()
       assert.are.equal('ERR_OUT_OF_RANGE', raised(events.on, e, 'x', { highWaterMark = 0 }).code)
       assert.are.equal('ERR_INVALID_ARG_TYPE', raised(events.on, e, 'x', { lowWaterMark = 'a' }).code)
       assert.are.same({}, e:eventNames())

@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+dofile 'spec/unit/lua/stand_in.lua'
 local json = require 'weir.json'
 local ffi = require 'ffi'
 
@@ -50,6 +51,7 @@ describe('json.encode', function()
   it('writes other numbers so that they are read back the same', function()
     for _, case in ipairs {
       { 0.1, '0.1' }, { 1.5, '1.5' }, { -2.25, '-2.25' }, { 1e300, '1e+300' }, { 0.1 + 0.2, '0.30000000000000004' },
+      { math.sin(1), '0.8414709848078965' },
     } do
       assert.are.equal(case[2], json.encode(case[1]))
     end
@@ -84,7 +86,7 @@ describe('json.encode', function()
     assert.are.equal('{}', json.encode {})
     assert.are.equal('{"a":1,"b":2,"c":{"x":[1]}}', json.encode { c = { x = { 1 } }, b = 2, a = 1 })
     assert.are.equal('{' .. SPECIAL_JSON .. ':1}', json.encode { [SPECIAL] = 1 })
-    for _, count in ipairs { 31, 32, 33, 100 } do
+    for _, count in ipairs { 31, 32, 33, 100, 40 } do
       local object, expected = {}, {}
       for i = 1, count do
         object[('k%03d'):format((i * 37) % 101)] = i
@@ -101,7 +103,19 @@ describe('json.encode', function()
   it('puts given keys first, at every level', function()
     local value = { a = 1, b = 2, z = { a = 1, y = false, b = 2 }, y = 3 }
     assert.are.equal('{"z":{"y":false,"a":1,"b":2},"y":3,"a":1,"b":2}', json.encode(value, { keys = { 'z', 'y', 'none' } }))
-    assert.are.equal('{"a":1,"b":2}', json.encode { b = 2, a = 1 })
+    assert.are.equal('{"a":1,"b":2,"z":3}', json.encode { z = 3, b = 2, a = 1 })
+  end)
+
+  it('does not grow with keys that come from data', function()
+    local function run()
+      for i = 1, 20000 do json.encode { [('k'):rep(100) .. i] = 1 } end
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage 'count'
+    end
+    local before = run()
+    assert.is_true(run() - before < 500)
+    assert.is_true(before < 20000)
   end)
 
   it('marks', function()
@@ -147,8 +161,8 @@ describe('json.encode', function()
     local circle = {}
     circle.a, circle.b = circle, circle
     assert.is_truthy(raised(json.encode, circle).message:find('1000 levels', 1, true))
-    assert.are.equal('[[1]]', json.encode({ { 1 } }, { depth = 2 }))
     assert.are.equal('ERR_INVALID_ARG_VALUE', raised(json.encode, { { { 1 } } }, { depth = 2 }).code)
+    assert.are.equal('[[1]]', json.encode({ { 1 } }, { depth = 2 }))
     assert.are.equal('[[[1]]]', json.encode { { { 1 } } })
   end)
 
@@ -214,6 +228,7 @@ describe('json.encoder', function()
     assert.are.equal('{"c":"x"}', row { c = 'x' })
     assert.are.equal('{"a":"x"}', row { a = 'x' })
     assert.are.equal('{}', row {})
+    assert.are.equal('{}', json.encoder { 'a' } {})
   end)
 
   it('writes any value as encode does', function()

@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+dofile 'spec/unit/lua/stand_in.lua'
 local class = require 'weir.class'
 local printer = require 'weir.show'
 
@@ -35,6 +36,22 @@ describe('weir.show', function()
     end
   end)
 
+  it('knows the borders of UTF-8', function()
+    for _, char in ipairs {
+      '\194\128', '\223\191', '\224\160\128', '\225\128\128', '\237\159\191', '\238\128\128', '\239\191\191', '\240\144\128\128',
+      '\241\128\128\128', '\244\143\191\191',
+    } do
+      assert.are.equal("'" .. char .. "'", show(char))
+      assert.are.equal("'" .. char .. 'x' .. char .. "'", show(char .. 'x' .. char))
+    end
+    for _, bytes in ipairs {
+      '\193\191', '\194\127', '\194\192', '\224\159\191', '\237\160\128', '\240\143\191\191', '\244\144\128\128', '\245\128\128\128',
+      '\225\128', '\241\128\128', '\128',
+    } do
+      assert.is_nil(show(bytes):find('[\128-\255]'))
+    end
+  end)
+
   it('cuts long strings', function()
     assert.are.equal("'aaa'... 2 more bytes", show('aaaaa', { maxStringLength = 3 }))
     assert.are.equal("'aaa'... 1 more byte", show('aaaa', { maxStringLength = 3 }))
@@ -56,6 +73,7 @@ describe('weir.show', function()
     assert.are.equal('{ a = { b = { c = [table] } } }', show(value))
     assert.are.equal('{ a = [table] }', show(value, { depth = 0 }))
     assert.are.equal('{ a = { b = { c = { d = 1 } } } }', show(value, { depth = 9 }))
+    assert.are.equal('{ { 1 }, { { 2 } }, { { [table] } } }', show { { 1 }, { { 2 } }, { { { 3 } } } })
   end)
 
   it('names cycles, and shows a table twice that is there twice', function()
@@ -72,6 +90,8 @@ describe('weir.show', function()
     assert.are.equal('{ 1, 2, 3, ... 2 more items }', show(list, { maxArrayLength = 3 }))
     assert.are.equal('{ 1, 2, 3, 4, ... 1 more item }', show(list, { maxArrayLength = 4 }))
     assert.are.equal('{ a = 1, ... 2 more items }', show({ a = 1, b = 2, c = 3 }, { maxArrayLength = 1 }))
+    assert.are.equal('{ 1, 2, 3, 4, 5 }', show(list, { maxArrayLength = 5 }))
+    assert.are.equal('{ a = 1 }', show({ a = 1 }, { maxArrayLength = 1 }))
     for i = 1, 123 do list[i] = i end
     assert.is_truthy(show(list):find('100,%s+... 23 more items'))
   end)
@@ -80,6 +100,14 @@ describe('weir.show', function()
     assert.are.equal("{\n  first = 'aaaaaaaaaa',\n  second = {\n    a = 'bbbbbbbbbb',\n    c = 'dddddddddd'\n  }\n}",
       show({ first = 'aaaaaaaaaa', second = { a = 'bbbbbbbbbb', c = 'dddddddddd' } }, { width = 30 }))
     assert.are.equal('{\n  100, 101, 102,\n  103, 104, 105\n}', show({ 100, 101, 102, 103, 104, 105 }, { width = 18 }))
+    assert.are.equal('{ 100, 101, 102 }', show({ 100, 101, 102 }, { width = 17 }))
+    assert.are.equal('{\n  100, 101, 102\n}', show({ 100, 101, 102 }, { width = 16 }))
+    assert.are.equal('{\n  100, 101, 102\n}', show({ 100, 101, 102 }, { width = 15 }))
+    assert.are.equal('{\n  100, 101,\n  102\n}', show({ 100, 101, 102 }, { width = 14 }))
+    assert.are.equal('{\n  100, 101,\n  102\n}', show({ 100, 101, 102 }, { width = 11 }))
+    assert.are.equal('{\n  100,\n  101,\n  102\n}', show({ 100, 101, 102 }, { width = 9 }))
+    assert.are.equal('{\n  { 1 },\n  { 2 },\n  { 3 }\n}', show({ { 1 }, { 2 }, { 3 } }, { width = 20 }))
+    assert.are.equal('{\n  1,\n  2,\n  a = 3\n}', show({ 1, 2, a = 3 }, { width = 15 }))
     for line in show({ 100, 101, 102, 103, 104, 105 }, { width = 18 }):gmatch '[^\n]+' do assert.is_true(#line <= 18) end
     assert.are.equal('{ 100, 101, 102, 103, 104, 105 }', show { 100, 101, 102, 103, 104, 105 })
   end)
@@ -118,6 +146,7 @@ describe('weir.show', function()
     local s = Sub()
     s.n = 5
     assert.are.equal('Stream({ 5 })', show(s))
+    assert.are.equal('{ Stream({ 5 }), Stream({ 5 }) }', show { s, s })
     function Stream.__show(_) return { readable = true, ended = false } end
     assert.are.equal('Sub { ended = false, readable = true }', show(s))
     assert.are.equal('{ { 1 } }', show { setmetatable({ 1 }, { __index = function() error 'asked' end }) })
@@ -126,6 +155,7 @@ describe('weir.show', function()
   it('survives hooks that fail or go in circles', function()
     local bad = setmetatable({}, { __name = 'Bad', __show = function() error('oops', 0) end })
     assert.are.equal('[Bad: __show failed: oops]', show(bad))
+    assert.are.equal('{}', show(setmetatable({}, { __name = 5 })))
     local strange = setmetatable({}, { __tostring = function() error 'oops' end })
     assert.are.equal('{ [table] }', show { strange })
     local circle = setmetatable({}, { __show = function(self, nested) return '<' .. nested(self) .. '>' end })
