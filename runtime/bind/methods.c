@@ -107,11 +107,12 @@ static int read_chunk(lua_State *L)
 {
     SELF;
     struct wr_item item = {0};
+    bool over = wr_stream_destroyed(s);
     if (!wr_readable_read(s, read_size(L, b), &item)) {
         lua_pushnil(L);
         return 1;
     }
-    if (wr_stream_destroyed(s)) /* decided difference 3 */
+    if (over) /* decided difference 3 */
         lua_pushnil(L);
     else
         wr_luastream_push_item(L, b, &item);
@@ -215,6 +216,13 @@ static struct wr_item chunk_arg(lua_State *L, struct wr_bind *b, struct wr_strea
     return item;
 }
 
+/* A chunk went out to a handler that is not there. */
+static void check_handler(lua_State *L, struct wr_bind *b, struct wr_stream *s, uint32_t out_before)
+{
+    if (!(s->has & (WR_HAS_WRITE | WR_HAS_WRITEV)) && s->w_out > out_before)
+        wr_errors_raise(b, L, "ERR_METHOD_NOT_IMPLEMENTED", "The _write() or _transform() method is not implemented");
+}
+
 static int write_chunk(lua_State *L)
 {
     SELF;
@@ -222,9 +230,11 @@ static int write_chunk(lua_State *L)
     check_writable(L, b, s);
     struct wr_item item = chunk_arg(L, b, s);
     int handle = item.object;
+    uint32_t out = s->w_out;
     bool more = wr_writable_write(s, item, wr_methods_callback(L, b, s, 3));
     if (handle)
         b->flow.host->drop(&b->flow, handle);
+    check_handler(L, b, s, out);
     lua_pushboolean(L, more);
     return 1;
 }
@@ -244,9 +254,11 @@ static int finish(lua_State *L)
     } else {
         struct wr_item item = chunk_arg(L, b, s);
         int handle = item.object;
+        uint32_t out = s->w_out;
         wr_writable_end(s, &item, wr_methods_callback(L, b, s, 3));
         if (handle)
             b->flow.host->drop(&b->flow, handle);
+        check_handler(L, b, s, out);
     }
     lua_settop(L, 1);
     return 1;
@@ -288,11 +300,20 @@ static int abort_stream(lua_State *L)
     return 0;
 }
 
+/* core.leave(self): its reader has enough: abort, without an 'error'. */
+static int leave_stream(lua_State *L)
+{
+    SELF;
+    (void)b;
+    wr_life_leave(s);
+    return 0;
+}
+
 void wr_methods_open(lua_State *L, struct wr_bind *b)
 {
     static const luaL_Reg functions[] = {
         {"new", new_stream}, {"start", start},       {"push", push},       {"unshift", unshift}, {"read", read_chunk},
         {"pause", pause_stream},    {"resume", resume_stream},     {"listener", listener}, {"write", write_chunk},   {"finish", finish},
-        {"cork", cork},      {"uncork", uncork},     {"destroy", destroy}, {"abort", abort_stream}, {NULL, NULL}};
+        {"cork", cork},      {"uncork", uncork},     {"destroy", destroy}, {"abort", abort_stream}, {"leave", leave_stream}, {NULL, NULL}};
     wr_bind_register(L, b, functions);
 }

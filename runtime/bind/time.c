@@ -77,7 +77,7 @@ static int wake(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
     luaL_checktype(L, 1, LUA_TTHREAD);
-    wr_tick_add(&b->flow, wake_tick, NULL, NULL, (struct wr_done){.arg = pack(L, 1)});
+    wr_tick_add_last(&b->flow, wake_tick, (struct wr_done){.arg = pack(L, 1)});
     return 0;
 }
 

@@ -74,7 +74,8 @@ static void emit_error(struct wr_stream *s, struct wr_error *err)
     if (s->error_emitted)
         return;
     s->error_emitted = true;
-    wr_stream_emit(s, WR_EV_ERROR, NULL, NULL, err);
+    if (!s->quiet)
+        wr_stream_emit(s, WR_EV_ERROR, NULL, NULL, err);
 }
 
 static void error_tick(struct wr_flow *f, struct wr_tick *t)
@@ -111,13 +112,14 @@ static void close_tick(struct wr_flow *f, struct wr_tick *t)
 {
     (void)f;
     struct wr_stream *s = t->stream;
-    bool uncaught = t->error && !s->error_emitted && wr_stream_unheard(s);
+    bool uncaught = t->error && !s->error_emitted && !s->quiet && wr_stream_unheard(s);
     if (t->error)
         emit_error(s, t->error);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_CLOSE);
     if (s->has & WR_EMIT_CLOSE && !uncaught) /* as in Node, where the error has left by now */
         wr_stream_emit(s, WR_EV_CLOSE, NULL, NULL, NULL);
     wr_stream_emit(s, WR_EV_GONE, NULL, NULL, NULL);
+    wr_readable_forget(s);
 }
 
 void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
@@ -146,7 +148,6 @@ void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
     keep_error(s, err);
     s->sh->go |= WR_GO_STOP;
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_DESTROY);
-    wr_readable_forget(s);
     if (s->life == WR_LIFE_DESTROYING)
         run_destroy(s, err);
     wr_stream_unref(s);
@@ -166,6 +167,14 @@ void wr_life_settle(struct wr_stream *s)
 {
     if (s->has & WR_AUTO_DESTROY && read_side_done(s) && write_side_done(s))
         wr_life_destroy(s, NULL);
+}
+
+void wr_life_leave(struct wr_stream *s)
+{
+    if (wr_stream_destroyed(s))
+        return;
+    s->quiet = true;
+    wr_life_abort(s, NULL);
 }
 
 void wr_life_abort(struct wr_stream *s, struct wr_error *err)

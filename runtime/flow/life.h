@@ -26,4 +26,7 @@ void wr_life_settle(struct wr_stream *s);
 /* Destroys S from outside, with ERR (borrowed), or with an AbortError if ERR is NULL and S is not finished. */
 void wr_life_abort(struct wr_stream *s, struct wr_error *err);
 
+/* The same by somebody who has read enough: that is no error, so 'error' is not emitted (decided difference 4). */
+void wr_life_leave(struct wr_stream *s);
+
 #endif

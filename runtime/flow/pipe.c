@@ -56,7 +56,7 @@ static void drained(struct wr_pipe *p)
 static void stop(struct wr_pipe *p)
 {
     struct wr_flow *f = p->source->flow;
-    if (!p->removed) {
+    if (!p->leaving) {
         p->waiting = true;
         p->dest->stats.stops++;
         if (!p->dest->stats.stopped_at && f->now)
@@ -92,50 +92,54 @@ static void free_tick(struct wr_flow *f, struct wr_tick *t)
     free_edge((struct wr_pipe *)t->done.arg);
 }
 
-/* 'unpipe' is told while the edge still counts as listening, as in Node. */
+/* 'unpipe' is told while the edge still counts as listening, as in Node. Its memory goes in a tick: somebody may walk the row. */
 static void say_goodbye(struct wr_pipe *p)
 {
     struct wr_stream *src = p->source;
-    bool was_waiting = p->waiting;
     wr_stream_emit(p->dest, WR_EV_UNPIPE, NULL, src, NULL);
+    bool was_waiting = p->waiting;
     detach(p);
+    unlink_edge(p);
     if (p->listening && (was_waiting || src->r & WR_R_MULTI_PIPE) && p->dest->w & WR_W_NEED_DRAIN)
         drained(p);
     wr_tick_add(src->flow, free_tick, src, NULL, (struct wr_done){.arg = (intptr_t)p});
 }
 
+static struct wr_pipe *first_edge(const struct wr_stream *src, const struct wr_stream *dest)
+{
+    for (struct wr_pipe *p = src->pipes; p; p = p->next)
+        if (!p->leaving && (!dest || p->dest == dest))
+            return p;
+    return NULL;
+}
+
 static void remove_edge(struct wr_pipe *p)
 {
-    if (p->removed)
+    if (p->leaving)
         return;
-    unlink_edge(p);
-    if (!p->source->pipes)
+    p->leaving = true;
+    if (!first_edge(p->source, NULL))
         wr_readable_pause(p->source);
     say_goodbye(p);
+}
+
+static void remove_all(struct wr_stream *src)
+{
+    for (struct wr_pipe *p = src->pipes; p; p = p->next)
+        p->leaving = true;
+    wr_readable_pause(src);
+    for (struct wr_pipe *p; (p = src->pipes) && p->leaving;)
+        say_goodbye(p);
 }
 
 void wr_pipe_remove(struct wr_stream *src, struct wr_stream *dest)
 {
     wr_stream_check(src);
-    if (!src->pipes)
-        return;
-    if (dest) {
-        struct wr_pipe *p = src->pipes;
-        while (p && p->dest != dest)
-            p = p->next;
-        if (p)
-            remove_edge(p);
-        return;
-    }
-    struct wr_pipe *all = src->pipes;
-    src->pipes = NULL;
-    src->pipe_count = 0;
-    wr_readable_pause(src);
-    while (all) {
-        struct wr_pipe *p = all;
-        all = p->next;
-        say_goodbye(p);
-    }
+    struct wr_pipe *p = first_edge(src, dest);
+    if (p && dest)
+        remove_edge(p);
+    else if (p)
+        remove_all(src);
 }
 
 void wr_pipe_drop_all(struct wr_stream *src)
@@ -262,21 +266,32 @@ static bool write_one(struct wr_pipe *p, const struct wr_item *item)
         wr_life_fail_code(p->dest, WR_E_INVALID_ARG_TYPE, false);
         return false;
     }
+    if (!(p->dest->has & (WR_HAS_WRITE | WR_HAS_WRITEV)))
+        wr_life_fail_code(p->dest, WR_E_NOT_IMPLEMENTED, false);
     bool more = wr_writable_write(p->dest, mine, NOBODY);
     if (mine.object && mine.object != item->object)
         p->dest->flow->host->drop(p->dest->flow, mine.object);
     return more;
 }
 
-/* Every destination that was there when the chunk came gets it, even if one before it takes edges away. */
+#define AT_ONCE 16 /* edges of one source that are remembered while a chunk is delivered */
+
+/* Every destination that was there when the chunk came gets it, even if one before it takes edges away: they are remembered
+ * first, and freed in a tick only. With more than AT_ONCE, the rest is looked up on the way. */
 void wr_pipe_deliver(struct wr_stream *src, const struct wr_item *item)
 {
-    struct wr_flow *f = src->flow;
-    f->moving++;
-    for (struct wr_pipe *p = src->pipes, *next; p; p = next) {
+    struct wr_pipe *edges[AT_ONCE], *p = src->pipes;
+    uint32_t n = 0;
+    for (; p && n < AT_ONCE; p = p->next)
+        edges[n++] = p;
+    src->flow->moving++;
+    for (uint32_t i = 0; i < n; i++)
+        if (!write_one(edges[i], item))
+            stop(edges[i]);
+    for (struct wr_pipe *next; p; p = next) {
         next = p->next;
         if (!p->removed && !write_one(p, item))
             stop(p);
     }
-    f->moving--;
+    src->flow->moving--;
 }

@@ -16,6 +16,7 @@ struct wr_pipe {
     bool finish;    /* ends dest when the source ends */
     bool waiting;   /* dest said stop: the source goes on when it drains */
     bool listening; /* for dest's 'drain', once it said stop */
+    bool leaving;   /* unpiped: no edge any more for whoever asks, but still listening until 'unpipe' was told */
     bool removed;
 };
 

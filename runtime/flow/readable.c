@@ -66,7 +66,7 @@ static int keep(struct wr_stream *s, struct wr_item *item, bool front)
 
 static bool take_bytes(struct wr_stream *s, int64_t n, struct wr_item *out)
 {
-    if (wr_stream_destroyed(s)) {
+    if (s->life == WR_LIFE_GONE) {
         wr_queue_drop(&s->r_bytes, (size_t)n); /* they were given back, only their number is left */
     } else if (wr_queue_take_bytes(&s->r_bytes, (size_t)n, &out->bytes)) {
         wr_life_fail_code(s, WR_E_NO_MEMORY, false);
@@ -341,7 +341,7 @@ static void ask(struct wr_stream *s)
 static bool may_ask(const struct wr_stream *s, int64_t n)
 {
     int32_t length = wr_readable_length(s);
-    if (s->read != WR_READ_IDLE || s->errored || !wr_stream_constructed(s))
+    if (s->read != WR_READ_IDLE || s->errored || wr_stream_destroyed(s) || !wr_stream_constructed(s))
         return false;
     return s->r & WR_R_NEED_READABLE || length == 0 || length - n < s->sh->r.mark;
 }

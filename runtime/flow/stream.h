@@ -154,7 +154,7 @@ struct wr_stream {
     uint32_t refs, pins, id;
     uint32_t has;
     uint8_t life, read, write; /* enum wr_life, wr_read, wr_write: changed by wr_stream_step only */
-    bool error_emitted;
+    bool error_emitted, quiet; /* quiet: its reader has left it, which is no 'error' to be emitted */
     uint32_t r, w; /* notes */
     struct wr_error *errored;
 

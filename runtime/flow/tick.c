@@ -11,6 +11,7 @@ void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_op
 {
     *f = (struct wr_flow){.alloc = a, .host = host, .free_stream = free_stream, .wake = wake, .one = one};
     wr_fifo_init(&f->ticks, a, sizeof(struct wr_tick));
+    wr_fifo_init(&f->wakes, a, sizeof(struct wr_tick));
     wr_fifo_init(&f->idle, a, sizeof(struct wr_stream *));
 }
 
@@ -41,6 +42,7 @@ void wr_flow_clear(struct wr_flow *f)
     }
     release_idle(f);
     wr_fifo_clear(&f->ticks);
+    wr_fifo_clear(&f->wakes);
     wr_fifo_clear(&f->idle);
 }
 
@@ -60,18 +62,35 @@ void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tic
         f->wake(f);
 }
 
+void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_done done)
+{
+    struct wr_tick t = {.run = run, .done = done};
+    if (wr_fifo_push(&f->wakes, &t))
+        f->no_memory = true;
+    if (!f->draining)
+        f->wake(f);
+}
+
+static void run_first(struct wr_flow *f, struct wr_fifo *row)
+{
+    struct wr_tick t;
+    wr_fifo_take(row, &t);
+    t.run(f, &t);
+    finish_tick(&t);
+}
+
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
 {
     if (f->draining)
-        return f->ticks.count != 0;
+        return f->ticks.count || f->wakes.count;
     f->draining = true;
-    for (; f->ticks.count && limit; limit--) {
-        struct wr_tick t;
-        wr_fifo_take(&f->ticks, &t);
-        t.run(f, &t);
-        finish_tick(&t);
+    while (limit && (f->ticks.count || f->wakes.count)) {
+        for (; f->ticks.count && limit; limit--)
+            run_first(f, &f->ticks);
+        for (; f->wakes.count && limit; limit--)
+            run_first(f, &f->wakes);
     }
     f->draining = false;
     release_idle(f);
-    return f->ticks.count != 0;
+    return f->ticks.count || f->wakes.count;
 }

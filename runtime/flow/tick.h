@@ -27,6 +27,7 @@ struct wr_flow {
     void *user;                               /* the host's */
     uint64_t (*now)(void *user);              /* monotonic nanoseconds, for statistics; NULL: no times */
     struct wr_fifo ticks;
+    struct wr_fifo wakes; /* ticks that come when no other is left: coroutines that go on, as Node's microtasks */
     struct wr_fifo idle; /* streams whose last pin is gone, of which the host is told at the end of the drain */
     struct wr_stream *streams; /* all of them, in a list */
     uint32_t open;             /* how many */
@@ -47,6 +48,9 @@ void wr_flow_clear(struct wr_flow *f);
  * Wakes the host. */
 void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_stream *s,
                  struct wr_error *err, struct wr_done done);
+
+/* The same, but behind all other ticks, also those still to be made: how a coroutine goes on (Node's promises). */
+void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_done done);
 
 /* Runs ticks until none is left or LIMIT have run. Whether some are left. Does nothing when called from inside a tick. */
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit);

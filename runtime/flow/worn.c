@@ -49,6 +49,7 @@ struct wr_worn {
     bool flushing; /* and did not complete yet */
     bool done;     /* all output was pushed */
     bool answered; /* the chunks that are out were, though the stream may keep them a while */
+    bool asked;    /* by the readable side, and not answered by a push yet */
     bool pumping, again, inlined, scheduled, watching;
     bool doomed;             /* destroy waits for jobs */
     struct wr_error *reason; /* of that, counted */
@@ -248,6 +249,12 @@ static bool has_work(const struct wr_lane *l)
     return !l->out && !l->over && (l->loaded || l->pending.count || l->last || !l->left);
 }
 
+/* Should the readable side be given more? Asked while it is still full, as what is being read is about to leave it. */
+static bool wants(const struct wr_worn *w)
+{
+    return w->asked || wr_readable_wants(w->s);
+}
+
 /* Is there somebody who will take what comes out? */
 static bool consumed(const struct wr_worn *w)
 {
@@ -262,7 +269,7 @@ static bool may_work(struct wr_worn *w, unsigned i)
         return l->ready.bytes < 2 * w->p.section;
     if (consumed(w) && l->ready.bytes < w->p.rooms * w->room)
         return true;
-    return l->ready.count == 0 && wr_readable_wants(w->s);
+    return l->ready.count == 0 && wants(w);
 }
 
 static void begin_section(struct wr_worn *w, struct wr_lane *l)
@@ -438,8 +445,10 @@ static void deliver(struct wr_worn *w)
         struct wr_lane *l = lane(w, 0);
         if (l->over && !l->retired)
             retire(w, l);
-        while (l->ready.count && wr_readable_wants(s) && !wr_stream_destroyed(s))
+        while (l->ready.count && wants(w) && !wr_stream_destroyed(s)) {
+            w->asked = false;
             wr_readable_push(s, (struct wr_item){.bytes = wr_queue_take(&l->ready)});
+        }
         if (l->ready.count || !l->over || w->failed)
             return;
         leave(w, l);
@@ -475,7 +484,7 @@ static bool may_complete(struct wr_worn *w)
 {
     if (w->done || is_idle(w))
         return true;
-    return w->held < w->p.ahead && !w->marks && wr_readable_wants(w->s) && !awaited(w->s);
+    return w->held < w->p.ahead && !w->marks && wants(w) && !awaited(w->s);
 }
 
 static void unwatch(struct wr_worn *w)
@@ -632,6 +641,7 @@ void wr_worn_write(struct wr_worn *w, uint32_t n)
 
 void wr_worn_read(struct wr_worn *w)
 {
+    w->asked = true;
     wr_transform_release(w->s);
     pump(w);
 }

@@ -196,10 +196,8 @@ static void hand_over(struct wr_stream *s, uint32_t n)
     s->stats.in += n;
     if (s->has & WR_IS_TRANSFORM)
         s->t_length = s->has & WR_OBJECTS_READ ? s->sh->r.tail - s->sh->r.head : s->sh->r.size;
-    if (n > 1 || s->has & (WR_HAS_WRITE | WR_HAS_WRITEV))
+    if (s->has & (WR_HAS_WRITE | WR_HAS_WRITEV)) /* else it stays out for ever, and the door says so */
         s->ops->write(s, n);
-    else
-        wr_life_fail_code(s, WR_E_NOT_IMPLEMENTED, false);
     s->w &= ~(uint32_t)WR_W_SYNC;
 }
 
@@ -342,14 +340,21 @@ static void error_tick(struct wr_flow *f, struct wr_tick *t)
     error_now(t->stream, t->error, (uint32_t)t->done.arg);
 }
 
-static void write_failed(struct wr_stream *s, struct wr_error *err, uint32_t callbacks, bool sync)
+/* A failure outside the handler is told at once, before successes that wait for their tick, as in Node. */
+static void write_failed(struct wr_stream *s, struct wr_error *err, uint32_t n, bool sync)
 {
     if (!s->errored)
         s->errored = wr_error_ref(err);
-    if (sync)
-        wr_tick_add(s->flow, error_tick, s, err, (struct wr_done){.arg = callbacks});
-    else
-        error_now(s, err, callbacks);
+    if (sync) {
+        wr_tick_add(s->flow, error_tick, s, err, (struct wr_done){.arg = settle(s, n, err)});
+        return;
+    }
+    for (; n; n--) {
+        struct wr_done done;
+        wr_fifo_take(&s->w_dones, &done);
+        call(s, done, err);
+    }
+    error_now(s, err, 0);
 }
 
 void wr_writable_done(struct wr_stream *s, struct wr_error *err)
@@ -365,10 +370,10 @@ void wr_writable_done(struct wr_stream *s, struct wr_error *err)
     s->sh->out = 0;
     wr_queue_clear(&s->w_batch);
     wr_stream_ref(s);
-    uint32_t callbacks = settle(s, n, err);
     if (err) {
-        write_failed(s, err, callbacks, sync);
+        write_failed(s, err, n, sync);
     } else {
+        uint32_t callbacks = settle(s, n, NULL);
         write_waiting(s);
         if (sync) {
             written_in_handler(s, callbacks);

@@ -39,7 +39,7 @@ end
 local function leave(state)
   local stream = detach(state)
   if stream and (state.failed or state.destroyOnReturn) and (not state.over or state.autoDestroy) then
-    core.destroy(stream)
+    if state.over or state.failed then core.abort(stream) else core.leave(stream) end
   end
 end
 

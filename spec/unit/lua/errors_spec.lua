@@ -61,11 +61,14 @@ describe('weir.errors', function()
     local function where(file)
       return errors.caught('x', 'stack traceback:\n\t' .. file .. ':1: in function <x>\n\tmine.lua:2: in main chunk').where
     end
-    assert.are.equal('mine.lua:2', where 'lua/weir/errors.lua')
+    local ours = debug.getinfo(errors.new, 'S').short_src
+    assert.are.equal('mine.lua:2', where(ours))
+    assert.are.equal('mine.lua:2', where((ours:gsub('errors', 'show'))))
     assert.are.equal('mine.lua:2', where 'weir.driver')
+    if ours:find '^%.%.%.' then return end -- Lua has cut the path: only the folder's name is known
     for _, file in ipairs {
-      'lua/weir/mine.lua', 'weir/errors.lua', '/home/me/weir/errors.lua', '/home/me/lua/weir/errors.lua', 'weir.lua',
-      'weir/x.lua', 'lua/weir/errors.lua.lua',
+      (ours:gsub('errors', 'mine')), ours .. '.lua', 'weir/errors.lua', '/home/me/weir/errors.lua',
+      '/home/me/lua/weir/errors.lua', 'weir.lua', 'weir/x.lua',
     } do
       assert.are.equal(file .. ':1', where(file))
     end

@@ -107,7 +107,7 @@ describe('weir.show', function()
     assert.are.equal('{\n  100, 101,\n  102\n}', show({ 100, 101, 102 }, { width = 11 }))
     assert.are.equal('{\n  100,\n  101,\n  102\n}', show({ 100, 101, 102 }, { width = 9 }))
     assert.are.equal('{\n  { 1 },\n  { 2 },\n  { 3 }\n}', show({ { 1 }, { 2 }, { 3 } }, { width = 20 }))
-    assert.are.equal('{\n  1,\n  2,\n  a = 3\n}', show({ 1, 2, a = 3 }, { width = 15 }))
+    assert.are.equal('{\n  1,\n  2,\n  a = 3\n}', show({ 1, 2, a = 3 }, { width = 14 }))
     for line in show({ 100, 101, 102, 103, 104, 105 }, { width = 18 }):gmatch '[^\n]+' do assert.is_true(#line <= 18) end
     assert.are.equal('{ 100, 101, 102, 103, 104, 105 }', show { 100, 101, 102, 103, 104, 105 })
   end)
