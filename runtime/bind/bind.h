@@ -27,6 +27,8 @@ enum wr_call {
     WR_CALL_EVENT,     /* (self, name, value) */
     WR_CALL_RUN,       /* (fn, ...): a tick, a timer, a callback: errors are uncaught */
     WR_CALL_UNCAUGHT,  /* (err) */
+    WR_CALL_BURST,     /* (self, source's self or nil) -> what a burst of its handlers needs: a table, [1] its driver */
+    WR_CALL_BURST_FAILED, /* (self, err, traceback, was it `write`) */
     WR_CALL_ERROR,     /* (message, code, traceback level, fields...) -> error object */
     WR_CALL_COUNT
 };
@@ -46,6 +48,7 @@ struct wr_bind {
     lua_State *idle[WR_IDLE_MAX];
     int idle_count;
     int depth; /* nested entries into Lua */
+    uint64_t serials;
     uint32_t next_id;
     struct wr_fifo free_ids;
     bool owns_loop, closing;
@@ -54,7 +57,7 @@ struct wr_bind {
 };
 
 /* Slots of the anchor's stack. */
-enum { WR_SLOT_ENVS = 1, WR_SLOT_PINS = 2, WR_SLOTS = 2 };
+enum { WR_SLOT_ENVS = 1, WR_SLOT_PINS, WR_SLOT_BURSTS, WR_SLOTS = WR_SLOT_BURSTS };
 
 /* The bind of L's state; raises if weir is not open there. */
 struct wr_bind *wr_bind_of(lua_State *L);

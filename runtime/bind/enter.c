@@ -36,12 +36,18 @@ static void anchor(struct wr_bind *b, lua_State *co)
     lua_rawset(b->L, LUA_REGISTRYINDEX);
 }
 
-lua_State *wr_enter(struct wr_bind *b, enum wr_call call)
+lua_State *wr_enter_bare(struct wr_bind *b)
 {
     if (b->depth >= WR_DEPTH_MAX || b->closing)
         return NULL;
-    lua_State *co = b->idle_count ? b->idle[--b->idle_count] : make(b);
-    lua_rawgeti(co, LUA_REGISTRYINDEX, b->calls[call]);
+    return b->idle_count ? b->idle[--b->idle_count] : make(b);
+}
+
+lua_State *wr_enter(struct wr_bind *b, enum wr_call call)
+{
+    lua_State *co = wr_enter_bare(b);
+    if (co)
+        lua_rawgeti(co, LUA_REGISTRYINDEX, b->calls[call]);
     return co;
 }
 
@@ -93,6 +99,22 @@ void wr_enter_end(struct wr_bind *b, lua_State *co)
         b->idle[b->idle_count++] = co;
     else
         forget(b, co);
+}
+
+int wr_enter_burst(struct wr_bind *b, lua_State *co)
+{
+    b->depth++;
+    wr_loop_enter(b->loop);
+    int status = lua_resume(co, 1);
+    if (status == LUA_YIELD && !waits(b, co))
+        stray_yield(b);
+    b->depth--;
+    wr_loop_leave(b->loop);
+    if (status == 0)
+        wr_enter_end(b, co);
+    else
+        forget(b, co);
+    return status;
 }
 
 bool wr_enter_call(struct wr_bind *b, lua_State *co, int args)

@@ -136,6 +136,79 @@ static void destroy(struct wr_stream *s, struct wr_error *err)
     wr_enter_call(bind_of(s), co, 3);
 }
 
+/* Asks Lua for what bursts into S from UP (of S's `read`, UP NULL) need, and keeps it in the weak table of them. */
+static bool prepare(struct wr_stream *s, struct wr_stream *up, int slot)
+{
+    struct wr_bind *b = bind_of(s);
+    lua_State *co = wr_enter(b, WR_CALL_BURST);
+    if (!co)
+        return false;
+    wr_luastream_push_self(co, b, s);
+    if (up)
+        wr_luastream_push_self(co, b, up);
+    else
+        lua_pushnil(co);
+    if (!wr_enter_run(b, co, 2))
+        return false;
+    bool fine = lua_istable(co, -1);
+    lua_xmove(co, b->anchor, 1);
+    lua_rawseti(b->anchor, WR_SLOT_BURSTS, slot);
+    wr_enter_end(b, co);
+    return fine;
+}
+
+static bool prepared(struct wr_stream *s, struct wr_stream *up, int slot)
+{
+    struct wr_lua_stream *ls = (struct wr_lua_stream *)(void *)s;
+    if (!up) {
+        ls->from = ls->from || prepare(s, NULL, slot);
+        return ls->from;
+    }
+    uint64_t serial = ((struct wr_lua_stream *)(void *)up)->serial;
+    if (ls->into != serial && prepare(s, up, slot))
+        ls->into = serial;
+    return ls->into == serial;
+}
+
+static void burst_failed(struct wr_stream *s, lua_State *dead, bool writes)
+{
+    struct wr_bind *b = bind_of(s);
+    lua_State *co = wr_enter(b, WR_CALL_BURST_FAILED);
+    if (!co) {
+        wr_life_fail_code(s, WR_E_NESTING, true);
+        return;
+    }
+    wr_luastream_push_self(co, b, s);
+    lua_pushvalue(dead, -1);
+    lua_xmove(dead, co, 1);
+    luaL_traceback(co, dead, NULL, 0);
+    lua_pushboolean(co, writes);
+    wr_enter_call(b, co, 4);
+}
+
+/* The loop runs in a coroutine that no trampoline protects: entering one costs as much as the burst. A handler that waits takes
+ * the burst with it: whoever runs it finds `run` changed, and touches nothing more. */
+void wr_handlers_burst(struct wr_stream *s, struct wr_stream *up)
+{
+    struct wr_bind *b = bind_of(s);
+    int slot = (int)(s->id * 2 + (up != NULL));
+    lua_State *co = prepared(s, up, slot) ? wr_enter_bare(b) : NULL;
+    if (!co) {
+        wr_life_fail_code(s, WR_E_NESTING, true);
+        return;
+    }
+    lua_rawgeti(b->anchor, WR_SLOT_BURSTS, slot);
+    lua_xmove(b->anchor, co, 1);
+    lua_rawgeti(co, -1, 1);
+    lua_insert(co, -2);
+    int status = wr_enter_burst(b, co);
+    if (status == 0)
+        return;
+    s->sh->run = (int32_t)((uint32_t)s->sh->run + 1);
+    if (status != LUA_YIELD)
+        burst_failed(s, co, up != NULL);
+}
+
 const struct wr_stream_ops wr_handlers_ops = {
     .construct = construct, .read = run_read, .write = run_write, .final = final, .flush = flush, .destroy = destroy};
 
@@ -153,8 +226,18 @@ static int complete(lua_State *L, complete_fn *fn)
     return 0;
 }
 
+/* Inside a burst, or a call that may push into the ring, a success is only noted: C looks when the handler has returned. */
 static void done(struct wr_stream *s, struct wr_error *err)
 {
+    if (s->buffering && !err && (s->sh->go & 3) == WR_GO_IN) {
+        s->sh->go = WR_GO_DONE | WR_GO_STOP;
+        return;
+    }
+    if (s->buffering && (s->sh->go & 3) == WR_GO_DONE) {
+        wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
+        return;
+    }
+    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
     if (s->has & WR_IS_TRANSFORM)
         wr_transform_done(s, err);
     else
@@ -164,7 +247,9 @@ static void done(struct wr_stream *s, struct wr_error *err)
 /* A write handler has raised ERR. */
 static void write_raised(struct wr_stream *s, struct wr_error *err)
 {
-    if (s->w_out)
+    bool called_back = s->buffering && (s->sh->go & 3) == WR_GO_DONE;
+    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
+    if (s->w_out && !called_back)
         wr_writable_done(s, err);
     else
         wr_life_fail(s, err, false);

@@ -131,6 +131,7 @@ struct wr_lua_stream *wr_luastream_make(lua_State *L, struct wr_bind *b, size_t 
     struct wr_lua_stream *ls = allocate(L, b, size);
     int userdata = lua_gettop(L);
     ls->s.id = take_id(b);
+    ls->serial = ++b->serials;
     wr_stream_init(&ls->s, &b->flow, ops, has, r_mark, w_mark);
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->stream_meta);
     lua_setmetatable(L, userdata);

@@ -33,6 +33,8 @@ struct wr_lua_stream {
     void (*clear)(struct wr_lua_stream *ls);
     bool gone; /* its userdata was collected: nobody listens */
     intptr_t next_callback;
+    uint64_t serial, into; /* its own number, and that of the source that bursts into it were prepared for */
+    bool from;             /* bursts of its `read` were prepared */
 };
 
 /* The stream that is argument INDEX (the table `self`); raises if it is none, or was not initialised. */

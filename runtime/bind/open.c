@@ -16,6 +16,8 @@
 #include "open.h"
 #include "luastream.h"
 #include "time.h"
+#include "zlibonce.h"
+#include "zlibstream.h"
 
 static const char KEY[] = "weir bind";
 #define CORE_KEY "weir core"
@@ -119,7 +121,7 @@ static int exit_process(lua_State *L)
 static int trampolines(lua_State *L)
 {
     static const char *const names[] = {"construct", "read",  "write", "writev",   "final", "flush",
-                                        "destroy",   "event", "run",   "uncaught", "error"};
+                                        "destroy",   "event", "run",   "uncaught", "burst", "burstFailed", "error"};
     struct wr_bind *b = wr_bind_self(L);
     for (int i = 0; i < WR_CALL_COUNT; i++) {
         lua_getfield(L, 1, names[i]);
@@ -129,13 +131,17 @@ static int trampolines(lua_State *L)
     return 0;
 }
 
-/* ---- the text that Lua's FFI declares */
+/* ---- the text that Lua's FFI declares: flat, since a nested struct would cost an object each time it is reached */
 
 static void push_cdef(lua_State *L)
 {
+#define R(name) "int32_t r" #name "; "
+#define W(name) "int32_t w" #name "; "
 #define X(name) "int32_t " #name "; "
-    lua_pushliteral(L, "struct wr_ring { " WR_RING_FIELDS(X) "}; struct wr_shared { struct wr_ring r, w; " WR_SHARED_FIELDS(X) "};");
+    lua_pushliteral(L, "struct wr_shared { " WR_RING_FIELDS(R) WR_RING_FIELDS(W) WR_SHARED_FIELDS(X) "};");
 #undef X
+#undef W
+#undef R
     lua_setfield(L, -2, "cdef");
     lua_newtable(L);
 #define X(name, text) (lua_pushinteger(L, WR_EV_##name), lua_setfield(L, -2, text));
@@ -149,7 +155,7 @@ static void push_cdef(lua_State *L)
 #define FLAGS(X)                                                                                                           \
     X(HAS_CONSTRUCT) X(HAS_READ) X(HAS_WRITE) X(HAS_WRITEV) X(HAS_FINAL) X(HAS_FLUSH) X(HAS_DESTROY) X(IS_READABLE)        \
     X(IS_WRITABLE) X(IS_TRANSFORM) X(OBJECTS_READ) X(OBJECTS_WRITE) X(AUTO_DESTROY) X(EMIT_CLOSE) X(HALF_OPEN)             \
-    X(CLOSED_READ) X(CLOSED_WRITE)
+    X(CLOSED_READ) X(CLOSED_WRITE) X(BURSTS) X(BULK)
 
 static void push_flags(lua_State *L)
 {
@@ -202,6 +208,7 @@ static void make_threads(lua_State *L, struct wr_bind *b)
     luaL_ref(L, LUA_REGISTRYINDEX);
     weak_table(b->anchor, "v");
     lua_newtable(b->anchor);
+    weak_table(b->anchor, "v");
     weak_table(L, "k");
     b->ours = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
@@ -221,6 +228,8 @@ static void open_files(lua_State *L, struct wr_bind *b)
     wr_properties_open(L, b);
     wr_pipes_open(L, b);
     wr_time_open(L, b);
+    wr_zlibstream_open(L, b);
+    wr_zlibonce_open(L, b);
     push_cdef(L);
     push_flags(L);
 }
@@ -239,6 +248,7 @@ struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn
     wr_flow_init(&b->flow, &b->alloc, &wr_luastream_host, wr_luastream_release, wake, one && !strcmp(one, "1"));
     b->flow.user = b;
     b->flow.now = clock_of;
+    b->flow.burst = wr_handlers_burst;
     wr_fifo_init(&b->free_ids, &b->alloc, sizeof(uint32_t));
     b->next_id = 1;
     b->loop = loop ? loop : wr_loop_new(&b->alloc, wr_sys_default(), NULL);

@@ -21,6 +21,8 @@
 enum {
     PIECE = 1 << 30,        /* the most that is given to zlib at once: its counts have 32 bits */
     RATIO_STRIDE = 1 << 16, /* the output between two looks at the ratio */
+    DEFER = 1 << 18,        /* the output of a member whose check may be left to others */
+    TRAILER = 8,
     GO_ON = -1
 };
 
@@ -44,6 +46,11 @@ struct inflate {
     unsigned char *dictionary; /* a copy */
     uint64_t consumed, produced;
     size_t held;
+    uint64_t began;                /* where the member under way began in the output */
+    bool deferred;                 /* it is not checked here */
+    unsigned char trailer[TRAILER]; /* then: its last bytes so far */
+    struct wr_inflate_note notes[WR_INFLATE_NOTES];
+    unsigned note_count;
 };
 
 static enum wr_step fail(struct inflate *s, struct wr_fault fault)
@@ -146,21 +153,73 @@ static int press(struct inflate *s, struct wr_codec_io *io, bool *over)
     return r;
 }
 
+/* Keeps the last bytes of the N that were consumed at IN. */
+static void keep_trailer(struct inflate *s, const unsigned char *in, size_t n)
+{
+    if (n > TRAILER) {
+        in += n - TRAILER;
+        n = TRAILER;
+    }
+    memmove(s->trailer, s->trailer + n, TRAILER - n);
+    if (n > 0)
+        memcpy(s->trailer + TRAILER - n, in, n);
+}
+
+/* Leaves the check of the member under way to the audit, once it is long. Both its notes must have room. */
+static void defer(struct inflate *s)
+{
+    if (!s->params.defer || s->deferred || s->produced - s->began < DEFER || s->note_count + 2 > WR_INFLATE_NOTES ||
+        s->params.format == WR_INFLATE_RAW)
+        return;
+    s->notes[s->note_count++] = (struct wr_inflate_note){.at = s->produced, .check = (uint32_t)s->z.adler, .gzip = s->gzip};
+    s->deferred = true;
+    inflateValidate(&s->z, 0);
+}
+
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint32_t little_endian(const unsigned char *p)
+{
+    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
+
+/* The member has ended: what its trailer says. */
+static void note_end(struct inflate *s)
+{
+    if (!s->deferred)
+        return;
+    struct wr_inflate_note *note = &s->notes[s->note_count++];
+    *note = (struct wr_inflate_note){.at = s->produced, .end = true, .gzip = s->gzip};
+    note->check = s->gzip ? little_endian(s->trailer) : big_endian(s->trailer + 4);
+    note->wrong_len = s->gzip && little_endian(s->trailer + 4) != (uint32_t)(s->produced - s->began);
+    s->deferred = false;
+    inflateValidate(&s->z, 1);
+}
+
 static int body(struct inflate *s, struct wr_codec_io *io)
 {
     if (io->out_len == 0)
         return WR_STEP_FULL;
+    const unsigned char *from = io->in;
     size_t in = io->in_len, out = io->out_len;
     bool over;
     int r = press(s, io, &over);
+    if (s->deferred)
+        keep_trailer(s, from, in - io->in_len);
     if (over)
         return (int)fail(s, wr_error_fault(WR_E_BUFFER_TOO_LARGE));
     if (io->out_len != out && over_ratio(s))
         return (int)fail(s, wr_error_fault(WR_E_RATIO));
     if (r == Z_STREAM_END) {
+        note_end(s);
         s->state = BETWEEN;
         return GO_ON;
     }
+    if (r == Z_OK)
+        defer(s);
     if (r == Z_NEED_DICT)
         return need_dictionary(s);
     if (r != Z_OK && r != Z_BUF_ERROR)
@@ -225,6 +284,7 @@ static int begin(struct inflate *s, struct wr_codec_io *io)
     if (r != Z_OK)
         return (int)fail(s, wr_zbase_fault(r, s->z.msg));
     s->consumed += sizeof magic;
+    s->began = s->produced;
     s->state = BODY;
     return GO_ON;
 }
@@ -306,8 +366,11 @@ static int start(struct inflate *s)
 {
     s->state = s->params.format == WR_INFLATE_UNZIP ? SNIFF : BODY;
     s->gzip = s->params.format == WR_INFLATE_GZIP;
-    s->consumed = s->produced = 0;
+    s->consumed = s->produced = s->began = 0;
     s->held = 0;
+    s->deferred = false;
+    s->note_count = 0;
+    inflateValidate(&s->z, 1);
     return s->params.format == WR_INFLATE_RAW && s->dictionary ? set_dictionary(s) : Z_OK;
 }
 
@@ -357,6 +420,15 @@ uint64_t wr_inflate_consumed(const struct wr_codec *c)
 size_t wr_inflate_held(const struct wr_codec *c)
 {
     return ((const struct inflate *)c)->held;
+}
+
+unsigned wr_inflate_notes(struct wr_codec *c, struct wr_inflate_note notes[WR_INFLATE_NOTES])
+{
+    struct inflate *s = (struct inflate *)c;
+    unsigned n = s->note_count;
+    memcpy(notes, s->notes, n * sizeof *notes);
+    s->note_count = 0;
+    return n;
 }
 
 void wr_inflate_reset(struct wr_codec *c)

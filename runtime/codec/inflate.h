@@ -31,6 +31,17 @@ struct wr_inflate_params {
     uint64_t max_output; /* 0: no limit */
     uint32_t max_ratio;  /* bytes out for each byte in, looked at after each 64 KiB of output; 0: no limit */
     bool truncated_ok;   /* input that ends too early is no error (Node's finishFlush = Z_SYNC_FLUSH) */
+    bool defer;          /* long members are not checked here but by an audit of the output (audit.h) */
+};
+
+enum { WR_INFLATE_NOTES = 8 };
+
+/* What an audit must know: from byte AT of the output on a member is not checked; CHECK is of what it had before. Or, END,
+ * the member ends there, and CHECK is what its trailer says. */
+struct wr_inflate_note {
+    uint64_t at;
+    uint32_t check;
+    bool end, gzip, wrong_len; /* wrong_len: its trailer does not tell its length */
 };
 
 /* Node's defaults: windowBits 15 (or 0 where the header tells), no dictionary, no limits, trailing data an error. */
@@ -51,6 +62,10 @@ uint64_t wr_inflate_consumed(const struct wr_codec *c);
 /* With WR_TRAILING_KEEP and after WR_STEP_DONE: how many bytes of the trailing data C has consumed from an earlier input,
  * 0 or 1. A single one is 0x1f, the first byte of a member that never came; it belongs in front of what is left. */
 size_t wr_inflate_held(const struct wr_codec *c);
+
+/* With `defer`: moves the notes since the last call to NOTES; how many. Enough for steps of 1 MiB of output: where there are
+ * more, C checks by itself. */
+unsigned wr_inflate_notes(struct wr_codec *c, struct wr_inflate_note notes[WR_INFLATE_NOTES]);
 
 /* Forgets all that was given: C begins a new stream with the same parameters (and dictionary). */
 void wr_inflate_reset(struct wr_codec *c);

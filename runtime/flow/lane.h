@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One codec and its job: what is to go through it, and the rooms for what comes out. For worn.c.
+/* One codec and its job: what is to go through it, and the rooms for what comes out. For lanes.c.
  *
  * While a job is out, wr_lane_work may run on another thread: it reads the slices in `in`, which the loop's thread holds
  * for it, and writes into the rooms, which nobody else knows yet. Everything else is done on the loop's thread, when none
@@ -13,7 +13,7 @@
 #include "chunk.h"
 #include "codec.h"
 
-enum { WR_LANE_ROOMS = 4 };
+enum { WR_LANE_ROOMS = 8 };
 
 struct wr_room {
     struct wr_buffer *buffer;
@@ -38,6 +38,7 @@ struct wr_lane {
     uint64_t left;     /* bytes that still belong to it, before `pending` is full */
     bool out;          /* the job is out */
     bool loaded;       /* `in`, `flush` and `arg` are of a job that has not come to its end */
+    bool marked;       /* a mark is the end of that job */
     bool first, last;  /* nothing is before, nothing follows it */
     bool closing;      /* the job brings it to its end */
     bool over;         /* nothing more will be made */

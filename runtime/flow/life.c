@@ -3,6 +3,7 @@
  * buffered is dropped when the stream is destroyed, which differs from Node on purpose (decided difference 3). */
 #include <assert.h>
 
+#include "pump.h"
 #include "readable.h"
 #include "tick.h"
 #include "writable.h"
@@ -146,7 +147,8 @@ void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
     if (wr_writable_owes(s))
         wr_tick_add(s->flow, forget_tick, s, NULL, NOBODY);
     keep_error(s, err);
-    s->sh->go |= WR_GO_STOP;
+    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
+    wr_pump_interrupt(s);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_DESTROY);
     if (s->life == WR_LIFE_DESTROYING)
         run_destroy(s, err);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "life.h"
+#include "pump.h"
 #include "readable.h"
 #include "tick.h"
 #include "writable.h"
@@ -71,6 +72,8 @@ static void stop(struct wr_pipe *p)
 /* Ends what the edge does; its memory goes when nobody walks the row any more. */
 static void detach(struct wr_pipe *p)
 {
+    if (p->dest->feeding == p)
+        p->dest->feeding = NULL;
     wr_watch_remove(p->source, &p->at_source);
     wr_watch_remove(p->dest, &p->at_dest);
     wr_watch_remove(p->dest, &p->at_error);
@@ -118,6 +121,7 @@ static void remove_edge(struct wr_pipe *p)
     if (p->leaving)
         return;
     p->leaving = true;
+    wr_pump_interrupt(p->source);
     if (!first_edge(p->source, NULL))
         wr_readable_pause(p->source);
     say_goodbye(p);
@@ -147,6 +151,8 @@ void wr_pipe_drop_all(struct wr_stream *src)
     while (src->pipes) {
         struct wr_pipe *p = src->pipes;
         src->pipes = p->next;
+        if (p->dest->feeding == p)
+            p->dest->feeding = NULL;
         if (!p->removed) {
             wr_watch_remove(p->dest, &p->at_dest);
             wr_watch_remove(p->dest, &p->at_error);

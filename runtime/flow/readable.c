@@ -10,6 +10,7 @@
 
 #include "life.h"
 #include "pipe.h"
+#include "pump.h"
 #include "tick.h"
 #include "writable.h"
 
@@ -179,9 +180,12 @@ void wr_readable_more(struct wr_stream *s)
 
 void wr_readable_flow(struct wr_stream *s)
 {
+    if (wr_pump_run(s))
+        return;
     struct wr_item item = {0};
     while (s->r & WR_R_FLOWING && wr_readable_read(s, WR_READ_ANY, &item))
         wr_item_drop(s->flow, &item);
+    wr_pump_settle(s);
 }
 
 static void flow_tick(struct wr_flow *f, struct wr_tick *t)
@@ -191,7 +195,7 @@ static void flow_tick(struct wr_flow *f, struct wr_tick *t)
     wr_readable_flow(t->stream);
 }
 
-static void flow_later(struct wr_stream *s)
+void wr_readable_flow_later(struct wr_stream *s)
 {
     if (s->r & WR_R_FLOW_SCHEDULED)
         return;
@@ -214,7 +218,8 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
 {
     uint32_t r = s->r & (WR_R_FLOWING | WR_R_SYNC);
     bool direct = r == WR_R_FLOWING && wr_readable_consumed(s) && wr_readable_length(s) == 0;
-    if (direct && !(s->pipe_count && s->flow->moving >= WR_CASCADE_MAX)) {
+    bool waits = s->buffering || (s->pipe_count && (s->flow->moving >= WR_CASCADE_MAX || (s->has & WR_BULK && wr_pump_buffers(s))));
+    if (direct && !waits) {
         wr_pipe_forget_waiting(s);
         deliver(s, &item);
         wr_chunk_clear(&item.bytes);
@@ -223,11 +228,24 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
             wr_life_fail_code(s, WR_E_NO_MEMORY, false);
             return;
         }
+        if (s->buffering)
+            return;
         if (direct)
-            flow_later(s);
+            wr_readable_flow_later(s);
         if (s->r & WR_R_NEED_READABLE)
             emit_readable(s);
     }
+    wr_readable_more(s);
+}
+
+void wr_readable_arrived(struct wr_stream *s)
+{
+    if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
+        wr_readable_flow_later(s);
+        return;
+    }
+    if (s->r & WR_R_NEED_READABLE)
+        emit_readable(s);
     wr_readable_more(s);
 }
 
@@ -346,6 +364,12 @@ static bool may_ask(const struct wr_stream *s, int64_t n)
     return s->r & WR_R_NEED_READABLE || length == 0 || length - n < s->sh->r.mark;
 }
 
+void wr_readable_ask(struct wr_stream *s)
+{
+    if (may_ask(s, 0))
+        ask(s);
+}
+
 /* read(0) on a stream that has what it was asked for only tells so. */
 static bool only_tells(struct wr_stream *s)
 {
@@ -444,7 +468,7 @@ void wr_readable_pause(struct wr_stream *s)
     if (!explicitly_stopped(s)) {
         s->r |= WR_R_HAS_FLOWING;
         s->r &= ~(uint32_t)WR_R_FLOWING;
-        s->sh->go |= WR_GO_STOP;
+        wr_pump_interrupt(s);
         wr_stream_emit(s, WR_EV_PAUSE, NULL, NULL, NULL);
     }
     s->r |= WR_R_HAS_PAUSED | WR_R_PAUSED;
@@ -493,6 +517,9 @@ static void readable_added(struct wr_stream *s)
 
 void wr_readable_listener(struct wr_stream *s, enum wr_event ev, bool added)
 {
+    if (s->buffering)
+        s->sh->go |= WR_GO_STOP, s->sh->exact = 1;
+    wr_pump_interrupt(s);
     if (ev == WR_EV_READABLE && added) {
         readable_added(s);
     } else if (ev == WR_EV_READABLE) {

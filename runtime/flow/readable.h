@@ -46,6 +46,15 @@ void wr_readable_constructed(struct wr_stream *s);
 /* Reads until somebody stops it; what a flowing stream does in a tick. */
 void wr_readable_flow(struct wr_stream *s);
 
+/* The same in a tick. */
+void wr_readable_flow_later(struct wr_stream *s);
+
+/* Calls the handler `read`, if it may be called. */
+void wr_readable_ask(struct wr_stream *s);
+
+/* Chunks were put into the ring without a push each: what a push brings about is brought about. */
+void wr_readable_arrived(struct wr_stream *s);
+
 /* Schedules a look whether more should be read ahead. */
 void wr_readable_more(struct wr_stream *s);
 

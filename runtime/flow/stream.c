@@ -39,6 +39,7 @@ void wr_stream_init(struct wr_stream *s, struct wr_flow *f, const struct wr_stre
                     int32_t w_mark)
 {
     s->sh = &s->own;
+    s->own.exact = 1;
     s->flow = f;
     s->ops = ops;
     s->refs = 1;
@@ -103,18 +104,22 @@ void wr_stream_unref(struct wr_stream *s)
 
 void wr_stream_pin(struct wr_stream *s)
 {
-    if (s->pins++)
+    if (s->pins++ || s->held)
         return;
+    s->held = true;
     wr_stream_ref(s);
     s->flow->host->hold(s, true);
 }
 
+/* A stream that is held stays so until the end of the drain: most are pinned again before. */
 void wr_stream_unpin(struct wr_stream *s)
 {
     assert(s->pins && "a stream is unpinned too often");
-    if (--s->pins)
+    if (--s->pins || s->idling)
         return;
-    if (wr_fifo_push(&s->flow->idle, &s)) {
+    s->idling = !wr_fifo_push(&s->flow->idle, &s);
+    if (!s->idling) {
+        s->held = false;
         s->flow->host->hold(s, false);
         wr_stream_unref(s);
     } else if (!s->flow->draining) {

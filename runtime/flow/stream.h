@@ -87,7 +87,9 @@ enum {
     WR_EMIT_CLOSE = 1 << 13,
     WR_HALF_OPEN = 1 << 14,       /* allowHalfOpen */
     WR_CLOSED_READ = 1 << 15,     /* option readable = false */
-    WR_CLOSED_WRITE = 1 << 16     /* option writable = false */
+    WR_CLOSED_WRITE = 1 << 16,    /* option writable = false */
+    WR_BURSTS = 1 << 17,          /* its handlers can be called in bursts by the host */
+    WR_BULK = 1 << 18             /* pushes many objects in a row: they wait in the ring for a burst */
 };
 
 /* Notes of the readable side beside its state. */
@@ -152,6 +154,7 @@ struct wr_stream {
     struct wr_flow *flow;
     const struct wr_stream_ops *ops;
     uint32_t refs, pins, id;
+    bool held, idling; /* the host keeps it; it is in the row of those that it may let go */
     uint32_t has;
     uint8_t life, read, write; /* enum wr_life, wr_read, wr_write: changed by wr_stream_step only */
     bool error_emitted, quiet; /* quiet: its reader has left it, which is no 'error' to be emitted */
@@ -170,6 +173,10 @@ struct wr_stream {
     uint32_t w_late;                  /* of w_settled, those that no tick of their own will call */
     int32_t corked, pending;          /* cork() calls; callbacks still to come (Node's pendingcb) */
     int32_t t_length;                 /* a transform: readable length when the chunk went in */
+    bool buffering;                   /* inside a handler that pushes into the ring (pump.h) */
+    bool left_full;                   /* the last burst into it ended with its ring full, its last callback given */
+    int32_t before;                   /* the ring's tail when that began */
+    struct wr_pipe *feeding;          /* the edge whose source waits until this stream has room */
 
     struct wr_watch watches; /* head of the ring */
     struct wr_cursor *cursors;

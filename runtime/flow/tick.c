@@ -27,8 +27,11 @@ static void release_idle(struct wr_flow *f)
     while (f->idle.count) {
         struct wr_stream *s;
         wr_fifo_take(&f->idle, &s);
-        if (s->pins == 0)
-            f->host->hold(s, false);
+        s->idling = false;
+        if (s->pins)
+            continue;
+        s->held = false;
+        f->host->hold(s, false);
         wr_stream_unref(s);
     }
 }

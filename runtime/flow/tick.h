@@ -24,6 +24,9 @@ struct wr_flow {
     void (*free_stream)(struct wr_stream *s); /* gives the memory of S back */
     /* Ticks wait: see to it that wr_tick_drain is called soon, when nobody's code is running. */
     void (*wake)(struct wr_flow *f);
+    /* Calls the handler of S for the chunks in the ring of UP, or, UP NULL, its `read` until the mark is reached; NULL: no
+     * bursts. */
+    void (*burst)(struct wr_stream *s, struct wr_stream *up);
     void *user;                               /* the host's */
     uint64_t (*now)(void *user);              /* monotonic nanoseconds, for statistics; NULL: no times */
     struct wr_fifo ticks;

@@ -24,10 +24,16 @@
 
 enum {
     WR_WORN_LANES = 8,     /* the most sections at once */
-    WR_WORN_TAIL_MOST = 16 /* bytes that `retire` may add */
+    WR_WORN_TAIL_MOST = 16 /* bytes that `turn` may add */
 };
 
 struct wr_worn;
+
+enum wr_worn_turn {
+    WR_WORN_JOB,     /* a job came back; of the one codec only */
+    WR_WORN_SECTION, /* the end of a section, in their order; it is about to be freed */
+    WR_WORN_END      /* the same, and it is the last one, or the one codec */
+};
 
 struct wr_worn_ops {
     /* See to it that wr_worn_work(W, LANE) is called, on any thread, and afterwards, on the loop's thread, but not before
@@ -40,11 +46,14 @@ struct wr_worn_ops {
     /* On any thread: all that was written before a mark with ARG has been flushed out of C. 0, or -1 with FAULT set. NULL if
      * no mark has an ARG. */
     int (*tune)(struct wr_worn *w, struct wr_codec *c, intptr_t arg, struct wr_fault *fault);
-    /* C has come to its end and is about to be freed; of sections, in their order, LAST the last one. May write up to
-     * WR_WORN_TAIL_MOST bytes that follow its output to TAIL; how many. May be NULL. */
-    size_t (*retire)(struct wr_worn *w, struct wr_codec *c, bool last, unsigned char *tail);
+    /* On the loop's thread: TURN is what C has come to. At its end it may write up to WR_WORN_TAIL_MOST bytes that follow its
+     * output to TAIL; how many. May be NULL. */
+    size_t (*turn)(struct wr_worn *w, struct wr_codec *c, enum wr_worn_turn turn, unsigned char *tail);
     /* The codec ended by itself: REST (borrowed) follows what it consumed. May be NULL: it is dropped. */
     void (*rest)(struct wr_worn *w, const struct wr_chunk *rest);
+    /* Looks at LEN bytes of output before they are pushed, while the next job may be out; and after the last ones once more,
+     * LEN 0. False with FAULT set if there is something wrong behind the first GOOD of them. May be NULL. */
+    bool (*inspect)(struct wr_worn *w, const unsigned char *data, size_t len, size_t *good, struct wr_fault *fault);
 };
 
 struct wr_worn_params {
@@ -53,12 +62,15 @@ struct wr_worn_params {
     struct wr_codec *codec; /* the one codec; NULL: sections */
     size_t section;         /* bytes of input that make one */
     size_t window;          /* how many of the bytes before it a section is told */
+    intptr_t first;         /* what the first of them is told as ARG, if no mark was before it */
     unsigned lanes;         /* sections at once, 2 to WR_WORN_LANES */
     size_t chunk;           /* the longest slice handed on; 0: a whole room, 64 KiB */
     unsigned rooms;         /* output of one job, 1 to 4 rooms */
     size_t small;           /* input of at most so many bytes is worked on the loop's thread */
     bool sync;              /* and that within write() and end(), not in a tick */
     size_t ahead;           /* bytes taken before their turn */
+    enum wr_flush each;     /* what follows all input that is there */
+    uint64_t most;          /* bytes that may come out; 0: no limit */
 };
 
 /* A codec worn by S, whose operations must call the functions below. The codec is W's from now on, also on failure. NULL for

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "life.h"
+#include "pump.h"
 #include "tick.h"
 
 #include "writable.h"
@@ -190,14 +191,25 @@ static void take_out(struct wr_stream *s, uint32_t n)
     }
 }
 
+static void handler_called_back(struct wr_stream *s)
+{
+    if (s->has & WR_IS_TRANSFORM)
+        wr_transform_done(s, NULL);
+    else
+        wr_writable_done(s, NULL);
+}
+
 static void hand_over(struct wr_stream *s, uint32_t n)
 {
     take_out(s, n);
     s->stats.in += n;
     if (s->has & WR_IS_TRANSFORM)
         s->t_length = s->has & WR_OBJECTS_READ ? s->sh->r.tail - s->sh->r.head : s->sh->r.size;
+    wr_pump_enter(s);
     if (s->has & (WR_HAS_WRITE | WR_HAS_WRITEV)) /* else it stays out for ever, and the door says so */
         s->ops->write(s, n);
+    if (wr_pump_leave(s))
+        handler_called_back(s);
     s->w &= ~(uint32_t)WR_W_SYNC;
 }
 
@@ -389,6 +401,17 @@ void wr_writable_done(struct wr_stream *s, struct wr_error *err)
 
 /* ---- writes that will never be written */
 
+void wr_writable_after_burst(struct wr_stream *s)
+{
+    if (wr_stream_destroyed(s)) {
+        wr_writable_forget(s);
+        return;
+    }
+    write_waiting(s);
+    if (ending(s))
+        maybe_finish(s, true);
+}
+
 bool wr_writable_owes(const struct wr_stream *s)
 {
     return s->has & WR_IS_WRITABLE && (wr_writable_waiting(s) || s->w_ends.count);
@@ -439,6 +462,7 @@ static void refuse(struct wr_stream *s, enum wr_code code, struct wr_done done)
 
 static int keep(struct wr_stream *s, struct wr_item *item, struct wr_done done)
 {
+    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
     if (wr_fifo_reserve(&s->w_dones, 1) || wr_queue_reserve(&s->w_batch, 1))
         return -1;
     if (objects(s)) {
@@ -493,7 +517,7 @@ void wr_writable_cork(struct wr_stream *s)
 {
     wr_stream_check(s);
     s->corked++;
-    s->sh->go |= WR_GO_STOP;
+    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
 }
 
 void wr_writable_uncork(struct wr_stream *s)

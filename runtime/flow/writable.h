@@ -40,6 +40,9 @@ struct wr_item wr_writable_out(struct wr_stream *s, uint32_t i);
 /* The handler `write` has completed, with ERR (borrowed) or NULL. */
 void wr_writable_done(struct wr_stream *s, struct wr_error *err);
 
+/* A burst is over and its handler free: what was written meanwhile, or an end, is looked after. */
+void wr_writable_after_burst(struct wr_stream *s);
+
 /* The handler `final` has completed. */
 void wr_writable_finaled(struct wr_stream *s, struct wr_error *err);
 

@@ -10,11 +10,13 @@ local abort = require 'weir.abort'
 local class = require 'weir.class'
 local errors = require 'weir.errors'
 local events = require 'weir.events'
+local driver = require 'weir.stream.driver'
 local ffi = require 'ffi'
 
 local type, xpcall, pairs, rawget, tostring = type, xpcall, pairs, rawget, tostring
 local flags, eventNumbers, core_listener = core.flags, core.events, core.listener
-local bor = require('bit').bor
+local bit = require 'bit'
+local bor, band = bit.bor, bit.band
 local traceback = debug.traceback
 
 ffi.cdef(core.cdef)
@@ -93,6 +95,10 @@ core.trampolines {
   run = function(fn, ...)
     local ok, err = xpcall(fn, caught, ...)
     if not ok then report(err) end
+  end,
+  burst = driver.prepare,
+  burstFailed = function(self, err, stack, writes)
+    if writes then writeRaised(self, errors.caught(err, stack)) else failed(self, errors.caught(err, stack)) end
   end,
   uncaught = function(err) report(errors.caught(err, '')) end,
   error = function(value, code)
@@ -212,11 +218,44 @@ local function optionFlags(options)
   return has
 end
 
--- The callback of `_write` or `_transform`, made once a stream. It is the fast end of a burst; whatever is not that is the
--- core's to decide. It holds `self`, and so whatever its struct lives in.
+-- The callback of `_write` or `_transform`, made once a stream. While a handler runs that may push into the ring, a success
+-- needs no crossing (`go` from IN to DONE); whatever is not that is the core's to decide. It holds `self`, and so whatever its
+-- struct lives in.
 local function makeCallback(self, isTransform)
-  if not isTransform then return function(err) done(self, err) end end
+  local s, ring = self._s, self._r
+  if not isTransform then
+    return function(err)
+      if err == nil and s.go == 1 then
+        s.go = 2
+        return
+      end
+      done(self, err)
+    end
+  end
+  if not ring then
+    return function(err, value)
+      if not err and value ~= nil then self:push(value) end
+      if not err and s.go == 1 then
+        s.go = 2
+        return
+      end
+      done(self, err)
+    end
+  end
   return function(err, value)
+    if err == nil and s.go == 1 and s.exact == 0 then
+      if value == nil then
+        s.go = 2
+        return
+      end
+      local tail = s.rtail
+      if tail - s.rhead <= s.rmask then
+        ring[band(tail, s.rmask)] = value
+        s.rtail = tail + 1
+        s.go = 2
+        return
+      end
+    end
     if not err and value ~= nil then self:push(value) end
     done(self, err)
   end
@@ -239,12 +278,17 @@ function M.init(self, options, kind, wanted)
   local readMark, writeMark = marks(options, isDuplex, r, w)
   if isTransform and options.readableHighWaterMark == 0 then readMark, writeMark = 0, options.writableHighWaterMark or 0 end
   if options.name ~= nil then self.name = options.name end
-  has = bor(has, kind, isDuplex and optionFlags(options) or bor(optionFlags(options), flags.HALF_OPEN))
+  has = bor(has, kind, flags.BURSTS, isDuplex and optionFlags(options) or bor(optionFlags(options), flags.HALF_OPEN))
   core.new(self, handlers, has, readMark, writeMark)
   local shared = Shared()
   core.share(self, shared)
   self._s = shared
-  if isTransform or kind == bor(kind, flags.IS_WRITABLE) then core.callback(self, makeCallback(self, isTransform)) end
+  local callback
+  if isTransform or kind == bor(kind, flags.IS_WRITABLE) then
+    callback = makeCallback(self, isTransform)
+    core.callback(self, callback)
+  end
+  self._burst = { read = handlers[2], write = handlers[3], callback = callback, isTransform = isTransform }
   tellListeners(self)
   if options.signal ~= nil then M.addAbortSignal(options.signal, self) end
   core.start(self)

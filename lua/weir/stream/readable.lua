@@ -7,6 +7,7 @@ local class = require 'weir.class'
 local errors = require 'weir.errors'
 
 local pairs, type = pairs, type
+local band = require('bit').band
 local core_push, core_pipe, core_unpipe, core_resume = core.push, core.pipe, core.unpipe, core.resume
 
 ---@class weir.Readable: weir.Stream
@@ -40,6 +41,15 @@ end
 ---@param chunk any
 ---@return boolean more false: wait until `read` is called again
 function Readable:push(chunk)
+  local s = self._s
+  if chunk ~= nil and s.go == 1 and s.exact == 0 then -- inside a handler whose pushes may wait in the ring
+    local tail = s.rtail
+    if tail - s.rhead <= s.rmask then
+      self._r[band(tail, s.rmask)] = chunk
+      s.rtail = tail + 1
+      return tail + 1 - s.rhead < s.rmark
+    end
+  end
   return core_push(self, chunk)
 end
 

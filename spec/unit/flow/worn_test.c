@@ -201,13 +201,13 @@ static int tune(struct wr_worn *w, struct wr_codec *c, intptr_t arg, struct wr_f
     return wr_parts_tune(c, (int)arg, 0, fault);
 }
 
-static size_t retire(struct wr_worn *w, struct wr_codec *c, bool last, unsigned char *tail)
+static size_t turn(struct wr_worn *w, struct wr_codec *c, enum wr_worn_turn turn, unsigned char *tail)
 {
     struct suit *u = wr_worn_user(w);
     if (!u->parts)
         return 0;
     wr_parts_join(u->parts, c);
-    return last ? wr_parts_tail(u->parts, tail) : 0;
+    return turn == WR_WORN_END ? wr_parts_tail(u->parts, tail) : 0;
 }
 
 static void rest(struct wr_worn *w, const struct wr_chunk *c)
@@ -218,7 +218,7 @@ static void rest(struct wr_worn *w, const struct wr_chunk *c)
     u->rest_len += c->len;
 }
 
-static const struct wr_worn_ops worn_ops = {.submit = submit, .section = section, .tune = tune, .retire = retire, .rest = rest};
+static const struct wr_worn_ops worn_ops = {.submit = submit, .section = section, .tune = tune, .turn = turn, .rest = rest};
 
 static void on_read(struct wr_stream *s)
 {

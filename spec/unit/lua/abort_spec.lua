@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+-- Signals: order, removal, what they keep alive, timeouts and combinations.
 local abort = require 'weir.abort'
 local errors = require 'weir.errors'
 
@@ -111,6 +112,20 @@ describe('weir.abort', function()
     end
     ac:abort 'x'
     assert.are.same({ '20 x', '40 x' }, log)
+  end)
+
+  it('skips nobody when those who were called are removed', function()
+    local fns, expected = {}, {}
+    for i = 1, 40 do
+      fns[i] = function()
+        log[#log + 1] = i
+        for k = 1, i == 30 and 29 or 0 do signal:off('abort', fns[k]) end
+      end
+      expected[i] = i
+      signal:on('abort', fns[i])
+    end
+    ac:abort()
+    assert.are.same(expected, log)
   end)
 
   it('does not begin again when a listener aborts', function()
@@ -234,6 +249,12 @@ describe('weir.abort', function()
       assert.are.equal('TIMEOUT_ERR', timed.reason.code)
       assert.are.equal('The operation was aborted due to timeout', timed.reason.message)
       assert.are.equal(1, #log)
+    end)
+
+    it('aborts also if nobody listens', function()
+      local timed = AbortSignal.timeout(1)
+      timers[1].fire()
+      assert.is_true(timed.aborted)
     end)
 
     it('holds a signal only while somebody listens', function()

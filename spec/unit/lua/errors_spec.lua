@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+-- Error objects: what becomes one, where it was made, and Node's words.
 dofile 'spec/unit/lua/stand_in.lua'
 local errors = require 'weir.errors'
 local show = require 'weir.show'
@@ -31,6 +32,7 @@ describe('weir.errors', function()
   it('prints code and message once each', function()
     assert.are.equal('ERR_X: bad', tostring(errors.new('bad', 'ERR_X')))
     assert.are.equal('bad', tostring(errors.new('bad')))
+    assert.are.equal('5: bad', tostring(errors.new('bad', 5)))
     assert.are.equal('ENOENT: no such file', tostring(errors.new('ENOENT: no such file', 'ENOENT')))
   end)
 
@@ -121,6 +123,8 @@ describe('weir.errors', function()
       local err = errors.caught(raised)
       assert.are.equal('a: b', err.message)
       assert.are.equal('[string "error("a: b")"]:1', err.where)
+      local _, other = xpcall(loadstring 'error("a: b")', function(message) return errors.caught(message, debug.traceback()) end)
+      assert.are.equal('a: b', other.message)
     end)
 
     it('leaves messages without a position alone', function()
@@ -135,9 +139,9 @@ describe('weir.errors', function()
       assert.are.equal('10.0.0.1:80: refused', err.message)
       assert.are.equal('my.lua:7', err.where)
       assert.are.equal('my.lua:7: in function <my.lua:6>', err.traceback)
-      local other = errors.caught('my.lua:7: refused', 'stack traceback:\n\tmy.lua:7: in function <my.lua:6>')
+      local other = errors.caught('my-own.lua:7: refused', 'stack traceback:\n\tmy-own.lua:7: in function <my-own.lua:6>')
       assert.are.equal('refused', other.message)
-      assert.are.equal('my.lua:7', other.where)
+      assert.are.equal('my-own.lua:7', other.where)
     end)
 
     it('keeps the stack of an error object', function()

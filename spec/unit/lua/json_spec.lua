@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
+-- JSON as text, byte by byte, and rows of fixed keys.
 dofile 'spec/unit/lua/stand_in.lua'
 local json = require 'weir.json'
+local traces = dofile 'spec/unit/lua/traces.lua'
 local ffi = require 'ffi'
 
 local function raised(fn, ...)
@@ -287,21 +289,25 @@ describe('json.encoder', function()
   end)
 
   it('compiles without an abort', function()
-    local jit = require 'jit'
-    local row, rows = json.encoder { 'ip', 'path', 'status' }, {}
-    for i = 1, 100 do rows[i] = { ip = '10.0.0.' .. i, path = '/x/' .. i, status = 500 + i } end
-    local stops, aborts, length = 0, 0, 0
-    local function hook(what)
-      if what == 'stop' then stops = stops + 1 elseif what == 'abort' then aborts = aborts + 1 end
-    end
-    jit.flush()
-    jit.attach(hook, 'trace')
-    for _ = 1, 20 do
-      for i = 1, 100 do length = length + #row(rows[i]) end
-    end
-    jit.attach(hook)
-    assert.are.equal(20 * (100 * #'{"ip":"10.0.0.","path":"/x/","status":500}' + 2 * 192), length)
+    local stops, aborts, result = traces [[
+      local row, rows = require 'weir.json'.encoder { 'ip', 'path', 'status' }, {}
+      for i = 1, 100 do rows[i] = { ip = '10.0.0.' .. i, path = '/x/' .. i, status = 500 + i } end
+      local length = 0
+      for _ = 1, 20 do
+        for i = 1, 100 do length = length + #row(rows[i]) end
+      end
+      return length
+    ]]
+    assert.are.equal(tostring(20 * (100 * #'{"ip":"10.0.0.","path":"/x/","status":500}' + 2 * 192)), result)
     assert.are.equal(0, aborts)
     assert.is_true(stops > 0)
+  end)
+
+  it('would be seen not to compile', function()
+    local _, aborts = traces [[
+      for i = 1, 1000 do local f = function() return i end f() end
+      return 1
+    ]]
+    assert.is_true(aborts > 0)
   end)
 end)

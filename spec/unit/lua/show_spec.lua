@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+-- What the REPL prints.
 dofile 'spec/unit/lua/stand_in.lua'
 local class = require 'weir.class'
 local printer = require 'weir.show'

@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+-- Waiting and waking, with a tick queue in Lua.
 local core = dofile 'spec/unit/lua/stand_in.lua'
 local wait = require 'weir.wait'
 
@@ -93,6 +94,12 @@ describe('weir.wait', function()
     assert.is_truthy(message:find('weir.wrap', 1, true))
     coroutine.wrap(function() elsewhere = codeOf(wait.pause) end)()
     assert.are.equal('ERR_CANNOT_WAIT', elsewhere)
+  end)
+
+  it('raises outside of any coroutine', function()
+    local code, message = codeOf(wait.prepare)
+    assert.are.equal('ERR_CANNOT_WAIT', code)
+    assert.is_truthy(message:find('not in a coroutine', 1, true))
   end)
 
   it('raises where Lua cannot yield', function()
