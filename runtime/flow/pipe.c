@@ -54,7 +54,7 @@ static void drained(struct wr_pipe *p)
         wr_readable_resume(src);
 }
 
-static void stop(struct wr_pipe *p)
+void wr_pipe_stop(struct wr_pipe *p)
 {
     struct wr_flow *f = p->source->flow;
     if (!p->leaving) {
@@ -243,7 +243,7 @@ int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
         wr_tick_add(src->flow, end_later, src, NULL, (struct wr_done){.arg = (intptr_t)dest});
     wr_stream_emit(dest, WR_EV_PIPE, NULL, src, NULL);
     if (wr_writable_needs_drain(dest))
-        stop(p);
+        wr_pipe_stop(p);
     else if (!(src->r & WR_R_FLOWING))
         wr_readable_resume(src);
     return 0;
@@ -293,11 +293,11 @@ void wr_pipe_deliver(struct wr_stream *src, const struct wr_item *item)
     src->flow->moving++;
     for (uint32_t i = 0; i < n; i++)
         if (!write_one(edges[i], item))
-            stop(edges[i]);
+            wr_pipe_stop(edges[i]);
     for (struct wr_pipe *next; p; p = next) {
         next = p->next;
         if (!p->removed && !write_one(p, item))
-            stop(p);
+            wr_pipe_stop(p);
     }
     src->flow->moving--;
 }

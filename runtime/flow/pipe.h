@@ -29,6 +29,9 @@ void wr_pipe_remove(struct wr_stream *src, struct wr_stream *dest);
 /* Writes ITEM (borrowed) to every destination of SRC. */
 void wr_pipe_deliver(struct wr_stream *src, const struct wr_item *item);
 
+/* P's destination has had enough: the source waits for its 'drain'. */
+void wr_pipe_stop(struct wr_pipe *p);
+
 /* The source was read: nobody is waited for, until a destination says stop again. */
 void wr_pipe_forget_waiting(struct wr_stream *src);
 

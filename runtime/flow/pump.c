@@ -156,6 +156,16 @@ static void count_burst(struct wr_stream *s, struct wr_stream *dest, int32_t n)
         dest->sh->longest = n;
 }
 
+/* The chunk that P's destination still has may be all that it takes: then its write would have said false. */
+static void stop_if_full(struct wr_pipe *p)
+{
+    struct wr_stream *dest = p->dest;
+    if (!dest->w_out || wr_writable_length(dest) < dest->sh->w.mark || p->leaving)
+        return;
+    dest->w |= WR_W_NEED_DRAIN;
+    wr_pipe_stop(p);
+}
+
 /* A burst into DEST. Whether it took anything. */
 static bool burst(struct wr_stream *s, struct wr_stream *dest)
 {
@@ -173,8 +183,11 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
         dest->t_length = dest->sh->at - dest->sh->r.head;
     end(dest);
     count_burst(s, dest, s->sh->r.head - head);
+    wr_readable_taken(s);
     if (!dest->w_out)
         wr_writable_after_burst(dest);
+    else if (s->pipes && s->pipes->dest == dest)
+        stop_if_full(s->pipes);
     return s->sh->r.head != head;
 }
 
@@ -225,9 +238,10 @@ static void blocked(struct wr_stream *s)
 {
     struct wr_pipe *p = s->feeding;
     wr_pump_hold(s);
-    if (!p || !(s->w & WR_W_HOLDING))
+    if (!p || full(s))
         return;
     s->feeding = NULL;
+    stop_if_full(p);
     wr_readable_flow_later(p->source);
 }
 
@@ -255,10 +269,15 @@ bool wr_pump_run(struct wr_stream *s)
         }
         if (full(dest)) {
             wr_pump_hold(dest);
+            stop_if_full(p);
             break;
         }
         if (!burst(s, dest))
             break;
+    }
+    if (!flows(s) && length_of(s) < s->sh->r.mark) { /* it was asked for more when its ring fell below the mark */
+        wr_readable_ask(s);
+        wr_readable_more(s);
     }
     room_made(s);
     wr_stream_unref(s);

@@ -241,12 +241,19 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
 void wr_readable_arrived(struct wr_stream *s)
 {
     if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
+        s->r &= ~(uint32_t)WR_R_NEED_READABLE;
         wr_readable_flow_later(s);
         return;
     }
     if (s->r & WR_R_NEED_READABLE)
         emit_readable(s);
     wr_readable_more(s);
+}
+
+void wr_readable_taken(struct wr_stream *s)
+{
+    if (wr_readable_length(s) == 0)
+        end_readable(s);
 }
 
 static void answered(struct wr_stream *s)

@@ -55,6 +55,9 @@ void wr_readable_ask(struct wr_stream *s);
 /* Chunks were put into the ring without a push each: what a push brings about is brought about. */
 void wr_readable_arrived(struct wr_stream *s);
 
+/* Chunks were taken out of the ring without a read each: if that was the last, 'end' comes in a tick. */
+void wr_readable_taken(struct wr_stream *s);
+
 /* Schedules a look whether more should be read ahead. */
 void wr_readable_more(struct wr_stream *s);
 
