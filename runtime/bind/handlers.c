@@ -151,8 +151,12 @@ static bool prepare(struct wr_stream *s, struct wr_stream *up, int slot)
     if (!wr_enter_run(b, co, 2))
         return false;
     bool fine = lua_istable(co, -1);
-    lua_xmove(co, b->anchor, 1);
-    lua_rawseti(b->anchor, WR_SLOT_BURSTS, slot);
+    if (fine) {
+        lua_rawgeti(co, -1, 1);
+        lua_xmove(co, b->anchor, 2);
+        lua_rawseti(b->anchor, WR_SLOT_BURSTS, slot);
+        lua_rawseti(b->anchor, WR_SLOT_BURSTS, slot + 1);
+    }
     wr_enter_end(b, co);
     return fine;
 }
@@ -191,16 +195,15 @@ static void burst_failed(struct wr_stream *s, lua_State *dead, bool writes)
 void wr_handlers_burst(struct wr_stream *s, struct wr_stream *up)
 {
     struct wr_bind *b = bind_of(s);
-    int slot = (int)(s->id * 2 + (up != NULL));
+    int slot = (int)(s->id * 4 + (up ? 2 : 0));
     lua_State *co = prepared(s, up, slot) ? wr_enter_bare(b) : NULL;
     if (!co) {
         wr_life_fail_code(s, WR_E_NESTING, true);
         return;
     }
     lua_rawgeti(b->anchor, WR_SLOT_BURSTS, slot);
-    lua_xmove(b->anchor, co, 1);
-    lua_rawgeti(co, -1, 1);
-    lua_insert(co, -2);
+    lua_rawgeti(b->anchor, WR_SLOT_BURSTS, slot + 1);
+    lua_xmove(b->anchor, co, 2);
     int status = wr_enter_burst(b, co);
     if (status == 0)
         return;

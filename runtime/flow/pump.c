@@ -250,38 +250,54 @@ static bool flows(const struct wr_stream *s)
     return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && edge_bursts(s);
 }
 
+/* The same for an edge that was found fit before, and may only have been taken away or stopped since. */
+static bool still_flows(const struct wr_stream *s, const struct wr_pipe *p)
+{
+    return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && s->pipes == p && s->pipe_count == 1 && !p->leaving &&
+           unobserved(s);
+}
+
+enum verdict { NOTHING_NOW, WAITS, EXACT_PATH };
+
+/* Bursts over P as long as there are chunks and room. */
+static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
+{
+    struct wr_stream *dest = p->dest;
+    for (;;) {
+        fill(s);
+        if (!still_flows(s, p) || !at_rest(dest))
+            return EXACT_PATH;
+        if (length_of(s) == 0) {
+            s->r |= WR_R_NEED_READABLE;
+            return s->read >= WR_READ_ENDED ? EXACT_PATH : NOTHING_NOW;
+        }
+        if (full(dest) && moves_on(dest)) {
+            dest->feeding = p;
+            return WAITS;
+        }
+        if (full(dest)) {
+            wr_pump_hold(dest);
+            stop_if_full(p);
+            return EXACT_PATH;
+        }
+        if (!burst(s, dest) || !still_flows(s, p))
+            return EXACT_PATH;
+    }
+}
+
 bool wr_pump_run(struct wr_stream *s)
 {
     if (!flows(s))
         return false;
     wr_stream_ref(s);
-    bool waits = false;
-    while (flows(s)) {
-        struct wr_pipe *p = s->pipes;
-        struct wr_stream *dest = p->dest;
-        fill(s);
-        if (!flows(s) || length_of(s) == 0 || !at_rest(dest))
-            break;
-        if (full(dest) && moves_on(dest)) {
-            dest->feeding = p;
-            waits = true;
-            break;
-        }
-        if (full(dest)) {
-            wr_pump_hold(dest);
-            stop_if_full(p);
-            break;
-        }
-        if (!burst(s, dest))
-            break;
-    }
-    if (!flows(s) && length_of(s) < s->sh->r.mark) { /* it was asked for more when its ring fell below the mark */
+    enum verdict v = cross(s, s->pipes);
+    if (v == EXACT_PATH && !flows(s) && length_of(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
         wr_readable_ask(s);
         wr_readable_more(s);
     }
     room_made(s);
     wr_stream_unref(s);
-    return waits;
+    return v != EXACT_PATH;
 }
 
 void wr_pump_settle(struct wr_stream *s)

@@ -4,6 +4,8 @@
  * ran: telling the host at each tick would cost as much as the tick. */
 #include <assert.h>
 
+#include "readable.h"
+
 #include "tick.h"
 
 void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_ops *host,
@@ -17,7 +19,8 @@ void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_op
 
 static void finish_tick(struct wr_tick *t)
 {
-    wr_error_unref(t->error);
+    if (t->error)
+        wr_error_unref(t->error);
     if (t->stream)
         wr_stream_unpin(t->stream);
 }
@@ -43,6 +46,7 @@ void wr_flow_clear(struct wr_flow *f)
         wr_fifo_take(&f->ticks, &t);
         finish_tick(&t);
     }
+    wr_readable_drop_flows(f);
     release_idle(f);
     wr_fifo_clear(&f->ticks);
     wr_fifo_clear(&f->wakes);

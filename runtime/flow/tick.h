@@ -31,12 +31,14 @@ struct wr_flow {
     uint64_t (*now)(void *user);              /* monotonic nanoseconds, for statistics; NULL: no times */
     struct wr_fifo ticks;
     struct wr_fifo wakes; /* ticks that come when no other is left: coroutines that go on, as Node's microtasks */
+    struct wr_stream *flow_first, *flow_last; /* streams whose chunks are to flow: one tick runs them all */
     struct wr_fifo idle; /* streams whose last pin is gone, of which the host is told at the end of the drain */
     struct wr_stream *streams; /* all of them, in a list */
     uint32_t open;             /* how many */
     struct wr_pipeline *pipelines; /* all that are under way */
     uint32_t moving;           /* pipes that deliver a chunk at this moment */
-    bool draining, one;        /* one: bursts of one chunk only (WEIR_BURST=1) */
+    bool draining, flowing; /* flowing: the tick of that row is waiting, or runs */
+    bool one;        /* one: bursts of one chunk only (WEIR_BURST=1) */
     bool no_memory;            /* a tick was lost: the host must end the run with an out-of-memory error */
 };
 
