@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The weir command: its arguments, and the script that they name.
 
+local core = require 'weir.core'
 local weir = require 'weir'
 
 local process = weir.process
@@ -24,6 +25,7 @@ return function(argv)
   if not chunk then return fail(problem) end
   arg = { [0] = script }
   for i = first, #argv do arg[i - first + 1] = argv[i] end
+  core.pace()
   local ok, err = pcall(weir.run, chunk, unpack(arg))
   if not ok then return fail(process.describe(err)) end
   return process.exitCode or 0

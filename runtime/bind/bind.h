@@ -47,6 +47,8 @@ struct wr_bind {
     int stream_meta;
     lua_State *idle[WR_IDLE_MAX];
     int idle_count;
+    bool paced; /* the collector's pace is weir's */
+    uint32_t drains;
     int depth; /* nested entries into Lua */
     uint64_t serials;
     uint32_t next_id;

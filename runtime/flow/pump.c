@@ -264,6 +264,7 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
 {
     struct wr_stream *dest = p->dest;
     for (;;) {
+        s->r &= ~(uint32_t)WR_R_EMITTED_READABLE; /* as a read does */
         fill(s);
         if (!still_flows(s, p) || !at_rest(dest))
             return EXACT_PATH;
