@@ -276,12 +276,15 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             dest->feeding = p;
             return WAITS;
         }
-        if (full(dest)) {
+        bool took = burst(s, dest);
+        if (!still_flows(s, p))
+            return EXACT_PATH;
+        if (full(dest) && !moves_on(dest)) {
             wr_pump_hold(dest);
             stop_if_full(p);
             return EXACT_PATH;
         }
-        if (!burst(s, dest) || !still_flows(s, p))
+        if (!took)
             return EXACT_PATH;
     }
 }
