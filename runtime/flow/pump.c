@@ -55,7 +55,7 @@ static bool at_rest(const struct wr_stream *dest)
 /* Was it left full, and still is? Then Node would not have given the last callback yet. */
 static bool full(const struct wr_stream *s)
 {
-    return s->left_full && length_of(s) >= s->sh->r.mark;
+    return s->left_full && length_of(s) > 0 && length_of(s) >= s->sh->r.mark;
 }
 
 /* Has the last chunk of a burst filled S? (What its handler pushed before, or pushes without being asked, does not count.) */
@@ -297,6 +297,7 @@ bool wr_pump_run(struct wr_stream *s)
     enum verdict v = cross(s, s->pipes);
     if (v == EXACT_PATH && !flows(s) && length_of(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
         wr_readable_ask(s);
+        wr_readable_taken(s);
         wr_readable_more(s);
     }
     room_made(s);
