@@ -76,6 +76,16 @@ describe('installed by #all', function()
       must('%s/build/user_weir && %s/build/user_weir_static', dir, dir)
     end)
 
+    it('builds and runs the examples of embedding', function()
+      if build:find '/asan$' then return end -- the sanitizer wants to be linked first
+      for name, expected in pairs { minimal = 'hello', two = '1 and 1', borrowed = '0 bytes out' } do
+        must('PKG_CONFIG_PATH=%s/lib/pkgconfig cc scripts/examples/embed/%s.c $(PKG_CONFIG_PATH=%s/lib/pkgconfig:$PKG_CONFIG_PATH ' ..
+          'pkg-config --cflags --libs weir luajit) -lev -Wl,-rpath,%s/lib -o %s/%s', prefix, name, prefix, prefix, dir, name)
+        must("echo 'print(\"hello\")' >%s/script.lua", dir)
+        assert.equal(expected, must('%s/%s %s/script.lua', dir, name, dir))
+      end
+    end)
+
     it('can be required by a stock luajit', function()
       local output = must('cd / && LUA_PATH="%s/share/lua/5.1/?.lua;%s/share/lua/5.1/?/init.lua" ' ..
         'LUA_CPATH="%s/lib/lua/5.1/?.so" luajit -e \'print(type(require "weir"))\'', prefix, prefix, prefix)

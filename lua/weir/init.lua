@@ -58,31 +58,48 @@ local weir = {
   wrap = timers.wrap,
 }
 
+local function runMain(state, fn, ...)
+  state.co = coroutine.running()
+  local ok, err = xpcall(fn, errors.caught, ...)
+  state.over = true
+  if ok then return end
+  state.failure = { err }
+  core.stop()
+end
+
+-- What a main function waits for that cannot come: nothing is left that could wake it.
+local function stillWaits(co)
+  local err = errors.new('the script still waits, and nothing is left that could wake it', 'ERR_UNSETTLED_WAIT')
+  err._stack = debug.traceback(co)
+  return err
+end
+
 ---Runs `fn(...)` where it may wait, and the loop until nothing is left. What a script of the command runs in; in a stock
----luajit, call it around everything. Raises what `fn` raised.
+---luajit, call it around everything. Raises what `fn` raised, and `ERR_UNSETTLED_WAIT` if `fn` waits when nothing is left.
 ---@param fn function
 ---@param ... any
 function weir.run(fn, ...)
-  local failure
-  core.run(function(...)
-    local ok, err = xpcall(fn, errors.caught, ...)
-    if not ok then failure = { err } end
-  end, ...)
+  local state = {}
+  core.run(runMain, state, fn, ...)
+  local dry
   repeat
-    local dry = core.loop()
-    local again = dry and not failure and iter.closeAll()
+    dry = core.loop()
+    local again = dry and not state.failure and iter.closeAll()
   until not again
-  if failure then error(failure[1], 0) end
+  if state.failure then error(state.failure[1], 0) end
+  if dry and not state.over then error(stillWaits(state.co), 0) end
 end
 
 local lazy = {}
-for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines', 'stdio' } do lazy[name] = 'weir.' .. name end
+for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines' } do lazy[name] = 'weir.' .. name end
+local own = { stdin = true, stdout = true, stderr = true }
 
 return setmetatable(weir, {
   __index = function(_, key)
-    local name = lazy[key]
+    local name = own[key] and 'weir.stdio' or lazy[key]
     if not name then return nil end
     local module = require(name)
+    if own[key] then module = module[key] end
     rawset(weir, key, module)
     return module
   end,

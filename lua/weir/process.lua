@@ -1,57 +1,189 @@
 -- SPDX-License-Identifier: MIT
 -- The process: Node's `process`, as far as it makes sense here. An emitter of 'uncaughtException', 'exit' and signals.
+--
+-- A signal is watched while somebody listens to it. In the command, SIGINT, SIGTERM and SIGHUP are watched from the start: the
+-- first destroys all open streams, so that nothing half-written stays under a final name, and the process ends with 128 + n when
+-- they are closed; a second one ends it at once, even in compiled Lua (runtime/bind/process.c).
 
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
 local errors = require 'weir.errors'
 local events = require 'weir.events'
 
-local tostring, type = tostring, type
+local tostring, type, getmetatable, rawget, pcall = tostring, type, getmetatable, rawget, pcall
 
 ---@class weir.Process: weir.EventEmitter
----@field argv string[]
+---@field argv string[] the command, the script, and its arguments
+---@field env table<string, string> the environment
 ---@field exitCode integer? what the process ends with when nothing is left
 local process = events.EventEmitter()
 
+local M = { process = process }
+
 process.argv = {}
 
--- The message, where it arose, and the traceback in the user's own files.
-local function describe(err)
-  local text = 'Uncaught ' .. tostring(err)
-  local own = errors.ownLines(err.traceback or '')
-  if own ~= '' then text = text .. '\n' .. own end
+-- ---- Uncaught errors --------------------------------------------------------------------------------------------------
+
+-- The stream that failed with `err`: its option `name`, else its class.
+local function streamOf(err)
+  local stream = core.origin(err)
+  if not stream then return nil end
+  local name = rawget(stream, 'name')
+  if name ~= nil then return tostring(name) end
+  local meta = getmetatable(stream)
+  return type(meta) == 'table' and rawget(meta, '__name') or 'a stream'
+end
+
+-- The causes of an error, each in a line.
+local function causes(err)
+  local text, depth = '', 0
+  local cause = errors.isError(err) and rawget(err, 'cause')
+  while errors.isError(cause) and depth < 8 do
+    text = text .. '\n    caused by: ' .. tostring(cause)
+    cause, depth = rawget(cause, 'cause'), depth + 1
+  end
   return text
 end
 
+---The message, the stream that failed, and the traceback in the user's own files.
 ---@param err any
 ---@return string text for a person
-process.describe = describe
+function M.describe(err)
+  if not errors.isError(err) then err = errors.caught(err, '') end
+  local text = 'Uncaught ' .. tostring(err)
+  local stream = streamOf(err)
+  if stream then text = text .. '\n    in the stream ' .. stream end
+  text = text .. causes(err)
+  local own = errors.ownLines(err.traceback or '')
+  if own ~= '' then return text .. '\n    at ' .. own:gsub('\n', '\n    at ') end
+  return err.where and text .. '\n    at ' .. err.where or text
+end
+process.describe = M.describe
+
+local interrupted -- the number of the signal that ends the process
 
 base.onUncaught(function(err)
+  if interrupted then return end -- what the end of the streams brings about is no news
   if process:listenerCount('uncaughtException') > 0 then
     process:emit('uncaughtException', err)
     return
   end
-  io.stderr:write('weir: ', describe(err), '\n')
+  io.stderr:write('weir: ', M.describe(err), '\n')
   process.exitCode = 1
   core.fail()
 end)
 
----Ends the process now with `code` (default: `process.exitCode`, else 0).
+-- ---- The end ------------------------------------------------------------------------------------------------------------
+
+local leaving = false
+
+---Tells the listeners of 'exit', once; the code to end with.
+---@param code integer
+---@return integer code
+function M.leave(code)
+  if leaving then return code end
+  leaving = true
+  process.exitCode = code
+  local ok, err = pcall(process.emit, process, 'exit', code)
+  if not ok then
+    io.stderr:write('weir: ', M.describe(err), '\n')
+    return 1
+  end
+  return process.exitCode or code
+end
+
+local function isCode(code)
+  return type(code) == 'number' and code % 1 == 0
+end
+
+---Ends the process now with `code` (default: `process.exitCode`, else 0); 'exit' is emitted first. Nothing waits for streams
+---that are under way: they are dropped.
 ---@param code? integer
 function process.exit(code)
-  if type(code) ~= 'number' then code = process.exitCode or 0 end
-  process.exitCode = code
-  core.exit(code)
+  if code == nil then code = process.exitCode or 0 end
+  if not isCode(code) then error(errors.argType('code', 'integer', code), 2) end
+  core.exit(M.leave(code))
 end
+
+-- ---- Signals ------------------------------------------------------------------------------------------------------------
+
+local names = {}
+for name, number in pairs(core.signals) do names[number] = name end
+
+local watched = {} -- name -> handle
+local defaults = {} -- name -> true: what the command handles itself
+
+local function exitWhenClosed()
+  if core.unclosed() > 0 then
+    core.timer(1, false, exitWhenClosed)
+  else
+    core.exit(128 + interrupted)
+  end
+end
+
+local function interrupt(number)
+  interrupted = number
+  process.exitCode = 128 + number
+  core.destroyAll()
+  core.immediate(exitWhenClosed)
+end
+
+local function arrived(number)
+  local name = names[number]
+  if process:listenerCount(name) > 0 then
+    process:emit(name, name, number)
+  elseif not interrupted then
+    interrupt(number)
+  end
+end
+
+local function watch(name, once)
+  if watched[name] then core.signalStop(watched[name]) end
+  local handle, code = core.signal(core.signals[name], arrived, once)
+  watched[name] = handle or nil
+  return code
+end
+
+local function unwatch(name)
+  if watched[name] then core.signalStop(watched[name]) end
+  watched[name] = nil
+end
+
+function process._listening(_, name, count)
+  if not core.signals[name] then return end
+  if count == 1 then
+    local code = watch(name, false)
+    if code then error(errors.new('cannot watch ' .. name .. ': ' .. code, code, { syscall = 'sigaction' }), 3) end
+  elseif count == 0 then
+    unwatch(name)
+    if defaults[name] then watch(name, true) end
+  end
+end
+
+---Handles the signals that end a process, as the head of this file says. For the command.
+function M.handleSignals()
+  for _, name in ipairs { 'SIGINT', 'SIGTERM', 'SIGHUP' } do
+    defaults[name] = true
+    watch(name, true)
+  end
+end
+
+---The number of the signal that is ending the process.
+---@return integer?
+function M.interrupted()
+  return interrupted
+end
+
+-- ---- The rest -------------------------------------------------------------------------------------------------------------
 
 ---Monotonic nanoseconds.
 ---@return number
 process.hrtime = core.hrtime
 
----The environment: `process.env.HOME`.
 process.env = setmetatable({}, {
   __index = function(_, name) return os.getenv(name) end,
 })
+
+process._machinery = M
 
 return process

@@ -83,6 +83,7 @@ struct wr_error {
     void *host_user;
     intptr_t host; /* the host's handle of its own value; 0: none yet */
     struct wr_alloc *alloc;
+    uint32_t origin; /* the number of the stream that failed with it first; 0: none yet */
 };
 
 /* The fault of one of our own codes. */

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "list.h"
 #include "loop.h"
 #include "pool.h"
 #include "stream.h"
@@ -51,6 +52,7 @@ struct wr_bind {
     uint32_t drains;
     int depth; /* nested entries into Lua */
     uint64_t serials;
+    struct wr_list timers, signals; /* started: of time.c, of process.c */
     uint32_t next_id;
     struct wr_fifo free_ids;
     bool owns_loop, closing;
@@ -68,16 +70,24 @@ struct wr_bind *wr_bind_of(lua_State *L);
  * core functions on the stack. Raises on failure. */
 struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn, void *user);
 
-/* Ends all that goes on in B, without running any of the user's code. Called at the state's end, or before. */
+/* Ends all that goes on in B, without running any of the user's code: waits for the jobs of the pool, frees all that is not
+ * Lua's. Called at the state's end, or before; not from a callback, unless the process ends without returning to it. B itself
+ * is Lua's memory, and stays as long as a core function; those raise from now on. Objects collected later do nothing. */
 void wr_bind_close(struct wr_bind *b);
 
 /* Registers functions of one file in the table on top of the stack, with B as their first upvalue. */
 void wr_bind_register(lua_State *L, struct wr_bind *b, const luaL_Reg *functions);
 
-/* B, in a function registered so. */
+/* Raises that weir was closed. */
+int wr_bind_closed(lua_State *L);
+
+/* B, in a function registered so; raises when it was closed. */
 static inline struct wr_bind *wr_bind_self(lua_State *L)
 {
-    return lua_touserdata(L, lua_upvalueindex(1));
+    struct wr_bind *b = lua_touserdata(L, lua_upvalueindex(1));
+    if (b->closing)
+        wr_bind_closed(L);
+    return b;
 }
 
 /* The pool, made when first needed; raises on failure. */

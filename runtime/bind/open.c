@@ -8,34 +8,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cryptokey.h"
+#include "cryptostream.h"
 #include "enter.h"
+#include "fsonce.h"
+#include "fsstream.h"
 #include "handlers.h"
 #include "life.h"
 #include "methods.h"
 #include "modules.h"
 #include "open.h"
+#include "linestream.h"
 #include "luastream.h"
+#include "process.h"
+#include "pipeline.h"
 #include "time.h"
 #include "zlibonce.h"
 #include "zlibstream.h"
 
 static const char KEY[] = "weir bind";
 #define CORE_KEY "weir core"
+#define CDEF_KEY "weir cdef"
 
 struct wr_bind *wr_bind_of(lua_State *L)
 {
     lua_getfield(L, LUA_REGISTRYINDEX, KEY);
-    struct wr_bind **u = lua_touserdata(L, -1);
-    if (!u || !*u)
+    struct wr_bind *b = lua_touserdata(L, -1);
+    if (!b || b->closing)
         luaL_error(L, "weir is not open in this state");
     lua_pop(L, 1);
-    return *u;
+    return b;
+}
+
+int wr_bind_closed(lua_State *L)
+{
+    return luaL_error(L, "weir was closed in this state");
 }
 
 void wr_bind_register(lua_State *L, struct wr_bind *b, const luaL_Reg *functions)
 {
+    (void)b;
     for (; functions->name; functions++) {
-        lua_pushlightuserdata(L, b);
+        lua_getfield(L, LUA_REGISTRYINDEX, KEY);
         lua_pushcclosure(L, functions->func, 1);
         lua_setfield(L, -2, functions->name);
     }
@@ -48,6 +62,15 @@ struct wr_pool *wr_bind_pool(lua_State *L, struct wr_bind *b)
     if (!b->pool)
         luaL_error(L, "out of memory");
     return b->pool;
+}
+
+bool wr_open_closes(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(WR_HARD) || !defined(__OPTIMIZE__)
+    return true;
+#else
+    return getenv("WEIR_CLOSE") != NULL;
+#endif
 }
 
 /* ---- the loop */
@@ -133,10 +156,14 @@ static int fail(lua_State *L)
     return 0;
 }
 
-/* core.exit(code): ends the process now. */
+/* core.exit(code): ends the process now. No frame below is returned to. */
 static int exit_process(lua_State *L)
 {
-    exit((int)luaL_optinteger(L, 1, 0));
+    struct wr_bind *b = wr_bind_self(L);
+    int code = (int)luaL_optinteger(L, 1, 0);
+    if (wr_open_closes())
+        wr_bind_close(b);
+    exit(code);
 }
 
 /* core.trampolines{ name = function } */
@@ -155,6 +182,20 @@ static int trampolines(lua_State *L)
 
 /* ---- the text that Lua's FFI declares: flat, since a nested struct would cost an object each time it is reached */
 
+/* A state keeps what was declared in it: for a second opening the text on top of L becomes empty. */
+static void declare_once(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, CDEF_KEY);
+    bool first = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (!first) {
+        lua_pop(L, 1);
+        lua_pushliteral(L, "");
+    }
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, CDEF_KEY);
+}
+
 static void push_cdef(lua_State *L)
 {
 #define R(name) "int32_t r" #name "; "
@@ -164,6 +205,7 @@ static void push_cdef(lua_State *L)
 #undef X
 #undef W
 #undef R
+    declare_once(L);
     lua_setfield(L, -2, "cdef");
     lua_newtable(L);
 #define X(name, text) (lua_pushinteger(L, WR_EV_##name), lua_setfield(L, -2, text));
@@ -204,22 +246,23 @@ static int weak_table(lua_State *L, const char *mode)
 
 static int close_bind(lua_State *L)
 {
-    struct wr_bind **u = lua_touserdata(L, 1);
-    if (u && *u)
-        wr_bind_close(*u);
+    struct wr_bind *b = lua_touserdata(L, 1);
+    if (b->loop && !b->closing)
+        wr_bind_close(b);
     return 0;
 }
 
-static struct wr_bind **new_anchor(lua_State *L)
+/* The bind lives in a userdata, which every core function has as its upvalue: whatever of Lua outlives the closing finds it. */
+static struct wr_bind *new_bind(lua_State *L)
 {
-    struct wr_bind **u = lua_newuserdata(L, sizeof *u);
-    *u = NULL;
+    struct wr_bind *b = lua_newuserdata(L, sizeof *b);
+    memset(b, 0, sizeof *b);
     lua_newtable(L);
     lua_pushcfunction(L, close_bind);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, KEY);
-    return u;
+    return b;
 }
 
 static void make_threads(lua_State *L, struct wr_bind *b)
@@ -252,19 +295,19 @@ static void open_files(lua_State *L, struct wr_bind *b)
     wr_time_open(L, b);
     wr_zlibstream_open(L, b);
     wr_zlibonce_open(L, b);
+    wr_cryptostream_open(L, b);
+    wr_cryptokey_open(L, b);
+    wr_linestream_open(L, b);
+    wr_process_open(L, b);
+    wr_fsstream_open(L, b);
+    wr_fsonce_open(L, b);
     push_cdef(L);
     push_flags(L);
 }
 
 struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn, void *user)
 {
-    struct wr_bind **u = new_anchor(L);
-    struct wr_alloc first;
-    wr_alloc_init(&first, fn, user);
-    struct wr_bind *b = wr_alloc_zero(&first, sizeof *b);
-    if (!b)
-        luaL_error(L, "out of memory");
-    *u = b;
+    struct wr_bind *b = new_bind(L);
     wr_alloc_init(&b->alloc, fn, user);
     const char *one = getenv("WEIR_BURST");
     wr_flow_init(&b->flow, &b->alloc, &wr_luastream_host, wr_luastream_release, wake, one && !strcmp(one, "1"));
@@ -288,21 +331,78 @@ struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn
     return b;
 }
 
+/* ---- closing */
+
+static void close_value(lua_State *L)
+{
+    if (luaL_callmeta(L, -1, "__gc"))
+        lua_pop(L, 1);
+}
+
+/* What follows S on behalf of a Lua function: its handles are among the callbacks of S. With S's environment on top. */
+static void close_followers(lua_State *L)
+{
+    lua_rawgeti(L, -1, WR_ENV_CALLBACKS);
+    for (lua_pushnil(L); lua_istable(L, -2) && lua_next(L, -2); lua_pop(L, 1))
+        if (lua_type(L, -1) == LUA_TUSERDATA)
+            close_value(L);
+    lua_settop(L, 1);
+}
+
+/* Takes S from its userdata, as the collector would. */
+static void close_stream(struct wr_bind *b, struct wr_stream *s)
+{
+    lua_State *L = b->L;
+    lua_settop(L, 0);
+    wr_luastream_push_env(L, b, s);
+    if (lua_istable(L, 1)) {
+        close_followers(L);
+        lua_rawgeti(L, 1, WR_ENV_USERDATA);
+        close_value(L);
+    }
+    lua_settop(L, 0);
+}
+
+/* All streams are held meanwhile: each may be the last to hold others. */
+static void close_streams(struct wr_bind *b)
+{
+    struct wr_stream *s, *next;
+    for (s = b->flow.streams; s; s = s->next)
+        wr_stream_ref(s);
+    for (s = b->flow.streams; s; s = s->next)
+        close_stream(b, s);
+    for (s = b->flow.streams; s; s = next) {
+        next = s->next;
+        wr_stream_unref(s);
+    }
+}
+
+static void close_loop(struct wr_bind *b)
+{
+    if (b->owns_loop) {
+        while (wr_loop_inside(b->loop)) /* outside of weir.run; or the process ends, and no callback is returned to */
+            wr_loop_leave(b->loop);
+        wr_loop_free(b->loop);
+    }
+    b->loop = NULL;
+}
+
 void wr_bind_close(struct wr_bind *b)
 {
-    lua_getfield(b->L, LUA_REGISTRYINDEX, KEY);
-    struct wr_bind **u = lua_touserdata(b->L, -1);
-    lua_pop(b->L, 1);
-    *u = NULL;
     b->closing = true;
-    wr_flow_clear(&b->flow);
-    wr_pool_free(b->pool);
-    if (b->outside)
-        wr_loop_leave(b->loop);
     wr_loop_on_drain(b->loop, NULL, NULL);
-    if (b->owns_loop)
-        wr_loop_free(b->loop);
+    wr_process_close(b);
+    wr_pool_free(b->pool);
+    b->pool = NULL;
+    wr_pipeline_drop_all(&b->flow);
+    wr_flow_clear(&b->flow);
+    wr_time_close(b);
+    close_streams(b);
+    wr_flow_clear(&b->flow);
     wr_fifo_clear(&b->free_ids);
+    close_loop(b);
+    lua_pushnil(b->L);
+    lua_setfield(b->L, LUA_REGISTRYINDEX, CORE_KEY);
 }
 
 int luaopen_weir_core(lua_State *L)

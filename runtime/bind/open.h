@@ -11,4 +11,8 @@ __attribute__((visibility("default"))) int luaopen_weir_core(lua_State *L);
 /* Puts a loader of every Lua module of weir into package.preload of L, and luaopen_weir_core. */
 void wr_open_preload(lua_State *L);
 
+/* Does a process that ends give all memory back first? The system does it faster, so only builds for tests do, and others
+ * where the environment variable WEIR_CLOSE is set. */
+bool wr_open_closes(void);
+
 #endif

@@ -106,6 +106,7 @@ static int run_now(lua_State *L)
 
 struct lua_timer {
     struct wr_bind *b;
+    struct wr_list link; /* in wr_bind.timers while it is started */
     int packed, self; /* registry references; 0: not started */
     bool repeat, immediate;
     union {
@@ -116,6 +117,7 @@ struct lua_timer {
 
 static void let_go(struct lua_timer *t)
 {
+    wr_list_remove(&t->link);
     luaL_unref(t->b->L, LUA_REGISTRYINDEX, t->packed);
     luaL_unref(t->b->L, LUA_REGISTRYINDEX, t->self);
     t->packed = t->self = LUA_NOREF;
@@ -152,6 +154,7 @@ static struct lua_timer *new_timer(lua_State *L, bool immediate, int first)
     lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
     t->self = luaL_ref(L, LUA_REGISTRYINDEX);
+    wr_list_append(&b->timers, &t->link);
     if (immediate)
         wr_immediate_init(&t->u.immediate, b->loop, on_immediate);
     else
@@ -180,18 +183,20 @@ static int start_immediate(lua_State *L)
     return 1;
 }
 
-static int stop_timer(lua_State *L)
+static void stop(struct lua_timer *t)
 {
-    struct lua_timer *t = luaL_checkudata(L, 1, "weir timer");
     if (t->self == LUA_NOREF)
-        return 0;
+        return;
     if (t->immediate)
         wr_immediate_stop(&t->u.immediate);
     else
         wr_timer_stop(&t->u.timer);
-    if (!t->b->closing)
-        let_go(t);
-    t->self = LUA_NOREF;
+    let_go(t);
+}
+
+static int stop_timer(lua_State *L)
+{
+    stop(luaL_checkudata(L, 1, "weir timer"));
     return 0;
 }
 
@@ -242,9 +247,16 @@ void wr_time_open(lua_State *L, struct wr_bind *b)
                                          {"now", now},
                                          {"hrtime", hrtime},
                                          {NULL, NULL}};
+    wr_list_init(&b->timers);
     luaL_newmetatable(L, "weir timer");
     lua_pushcfunction(L, stop_timer);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
     wr_bind_register(L, b, functions);
+}
+
+void wr_time_close(struct wr_bind *b)
+{
+    while (!wr_list_empty(&b->timers))
+        stop((struct lua_timer *)(void *)((char *)b->timers.next - offsetof(struct lua_timer, link)));
 }

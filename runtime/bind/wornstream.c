@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A stream is made in a C function of its own, since wr_luastream_make takes the whole stack of its caller, where the options
  * (keys, dictionaries) must stay until the codec has been made of them. */
+#include "enter.h"
+#include "errors.h"
 #include "life.h"
 
 #include "wornstream.h"
@@ -73,6 +75,27 @@ void wr_wornstream_submit(struct wr_worn *w, unsigned lane)
     wr_pool_submit(ws->ls.b->pool, &j->job);
 }
 
+/* ---- errors */
+
+/* The error object of a fault of zlib's, with Node's `errno`; of others as they are made anyhow. */
+static struct wr_error *make_error(struct wr_worn *w, const struct wr_fault *fault)
+{
+    struct wr_bind *b = wr_wornstream_of(w)->ls.b;
+    lua_State *co = fault->domain == WR_DOMAIN_ZLIB ? wr_enter(b, WR_CALL_ERROR) : NULL;
+    struct wr_error *e = NULL;
+    if (co) {
+        lua_pushstring(co, fault->text);
+        lua_pushstring(co, fault->code);
+        if (wr_enter_run(b, co, 2)) {
+            lua_pushinteger(co, fault->number);
+            lua_setfield(co, -2, "errno");
+            e = wr_errors_take(b, co, -1);
+            wr_enter_end(b, co);
+        }
+    }
+    return e ? e : wr_error_new(&b->alloc, *fault);
+}
+
 /* ---- making one */
 
 /* What `make` below is called with. */
@@ -117,6 +140,7 @@ struct wr_wornstream *wr_wornstream_make(lua_State *L, struct wr_bind *b, int fi
     }
     struct wr_wornstream *ws = (struct wr_wornstream *)(void *)p.made;
     params->user = ws;
+    params->error = make_error;
     ws->ls.clear = clear;
     ws->worn = wr_worn_new(&ws->ls.s, params);
     if (ws->worn)

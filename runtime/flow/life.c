@@ -12,10 +12,13 @@
 
 static const struct wr_done NOBODY = {0};
 
-static void keep_error(struct wr_stream *s, struct wr_error *err)
+void wr_life_keep(struct wr_stream *s, struct wr_error *err)
 {
-    if (err && !s->errored)
-        s->errored = wr_error_ref(err);
+    if (!err || s->errored)
+        return;
+    s->errored = wr_error_ref(err);
+    if (!err->origin && err->alloc)
+        err->origin = s->id;
 }
 
 /* ---- construct */
@@ -93,7 +96,7 @@ void wr_life_fail(struct wr_stream *s, struct wr_error *err, bool sync)
         wr_life_destroy(s, err);
         return;
     }
-    keep_error(s, err);
+    wr_life_keep(s, err);
     if (sync)
         wr_tick_add(s->flow, error_tick, s, err, NOBODY);
     else
@@ -127,7 +130,7 @@ void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
 {
     if (s->life != WR_LIFE_DESTROYING)
         return;
-    keep_error(s, err);
+    wr_life_keep(s, err);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_DESTROYED);
     wr_tick_add(s->flow, close_tick, s, err, NOBODY);
 }
@@ -146,7 +149,7 @@ void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
     wr_stream_ref(s);
     if (wr_writable_owes(s))
         wr_tick_add(s->flow, forget_tick, s, NULL, NOBODY);
-    keep_error(s, err);
+    wr_life_keep(s, err);
     s->sh->go |= s->buffering ? WR_GO_STOP : 0;
     wr_pump_interrupt(s);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_DESTROY);

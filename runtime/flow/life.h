@@ -29,4 +29,7 @@ void wr_life_abort(struct wr_stream *s, struct wr_error *err);
 /* The same by somebody who has read enough: that is no error, so 'error' is not emitted (decided difference 4). */
 void wr_life_leave(struct wr_stream *s);
 
+/* ERR (borrowed, may be NULL) becomes the error of S, unless it has one; S counts as ERR's origin, unless that has one. */
+void wr_life_keep(struct wr_stream *s, struct wr_error *err);
+
 #endif

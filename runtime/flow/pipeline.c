@@ -364,3 +364,13 @@ void wr_pipeline_abort(struct wr_pipeline *p, struct wr_error *err)
 {
     conclude(p, err, -1, false);
 }
+
+void wr_pipeline_drop_all(struct wr_flow *f)
+{
+    while (f->pipelines) {
+        struct wr_pipeline *p = f->pipelines;
+        if (!p->called)
+            p->fn(p->user, NULL, -1);
+        free_pipeline(p);
+    }
+}

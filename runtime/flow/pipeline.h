@@ -22,4 +22,7 @@ struct wr_pipeline *wr_pipeline_new(struct wr_flow *f, struct wr_stream *const *
 /* Fails the pipeline from outside with ERR (borrowed): all its stages are destroyed. */
 void wr_pipeline_abort(struct wr_pipeline *p, struct wr_error *err);
 
+/* Frees all pipelines that are under way in F. FN of each is called at once, without an error: nobody runs the loop any more. */
+void wr_pipeline_drop_all(struct wr_flow *f);
+
 #endif

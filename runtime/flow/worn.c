@@ -233,7 +233,8 @@ static void report(struct wr_worn *w)
     }
     unwatch(w);
     wr_transform_release(s);
-    struct wr_error *err = wr_error_new(s->flow->alloc, w->lanes.fault);
+    struct wr_error *err =
+        w->p.error ? w->p.error(w, &w->lanes.fault) : wr_error_new(s->flow->alloc, w->lanes.fault);
     if (s->w_out && !w->answered) {
         w->answered = true;
         wr_transform_done(s, err);
@@ -267,6 +268,8 @@ static void settle(struct wr_worn *w)
     if (s->w_out && !w->answered && may_complete(w)) {
         w->lanes.moved = w->answered = true;
         wr_transform_done(s, NULL);
+        if (s->read == WR_READ_READING) /* it has been asked already */
+            wr_transform_release(s);
     }
     if (w->lanes.done && !wr_stream_destroyed(s))
         end(w);

@@ -71,6 +71,8 @@ struct wr_worn_params {
     size_t ahead;           /* bytes taken before their turn */
     enum wr_flush each;     /* what follows all input that is there */
     uint64_t most;          /* bytes that may come out; 0: no limit */
+    /* Makes the error that FAULT is reported as, counted, the caller's; NULL: wr_error_new does. */
+    struct wr_error *(*error)(struct wr_worn *w, const struct wr_fault *fault);
 };
 
 /* A codec worn by S, whose operations must call the functions below. The codec is W's from now on, also on failure. NULL for

@@ -355,8 +355,7 @@ static void error_tick(struct wr_flow *f, struct wr_tick *t)
 /* A failure outside the handler is told at once, before successes that wait for their tick, as in Node. */
 static void write_failed(struct wr_stream *s, struct wr_error *err, uint32_t n, bool sync)
 {
-    if (!s->errored)
-        s->errored = wr_error_ref(err);
+    wr_life_keep(s, err);
     if (sync) {
         wr_tick_add(s->flow, error_tick, s, err, (struct wr_done){.arg = settle(s, n, err)});
         return;

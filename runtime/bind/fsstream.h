@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Streams over descriptors, for Lua: files (lua/weir/fs.lua) and the process's own (lua/weir/stdio.lua). */
+#ifndef WR_BIND_FSSTREAM_H
+#define WR_BIND_FSSTREAM_H
+
+#include "bind.h"
+
+/* Registers core.fileReader, core.fileWriter, core.fileFd, core.fileBytes, core.filePending, core.fileAgain, core.isTerminal,
+ * core.openFlags. */
+void wr_fsstream_open(lua_State *L, struct wr_bind *b);
+
+#endif

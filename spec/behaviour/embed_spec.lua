@@ -1,0 +1,146 @@
+-- SPDX-License-Identifier: MIT
+-- weir.h: the programs of scripts/examples/embed, built against the library of the tree.
+
+local build = os.getenv('WEIR'):match '^(.*)/[^/]*$'
+local sanitized = build:find '/asan$' and '-fsanitize=address,undefined' or ''
+
+-- Runs a shell command; its output, and its exit status behind it.
+local function sh(...)
+  local pipe = io.popen('(' .. string.format(...) .. ') 2>&1; echo "status $?"')
+  local output, status = pipe:read('*a'):match '^(.-)\n?status (%d+)\n$'
+  pipe:close()
+  return output, tonumber(status)
+end
+
+describe('embedding', function()
+  local dir
+  setup(function() dir = sh 'mktemp -d' end)
+  teardown(function() sh('rm -rf %s', dir) end)
+
+  -- Compiles a source; the program's path.
+  local function compiled(source, name)
+    local output, status = sh('cc -g %s -Wall -Wextra -Werror -Iruntime/host $(pkg-config --cflags luajit) %s -o %s/%s ' ..
+      '-L%s/lib -lweir -Wl,-rpath,%s/lib $(pkg-config --libs luajit) -lev', sanitized, source, dir, name, build, build)
+    assert(status == 0, output)
+    return dir .. '/' .. name
+  end
+
+  local function built(name)
+    return compiled('scripts/examples/embed/' .. name .. '.c', name)
+  end
+
+  local function script(text)
+    local path = dir .. '/script.lua'
+    local file = io.open(path, 'w')
+    file:write(text)
+    file:close()
+    return path
+  end
+
+  describe('minimal.c', function()
+    local minimal
+    setup(function() minimal = built 'minimal' end)
+
+    it('runs a script with its arguments, until nothing is left', function()
+      local path = script 'require"weir".sleep(2) print(..., arg[2], arg[0] ~= nil)'
+      assert.same({ 'a\tb\ttrue', 0 }, { sh('%s %s a b', minimal, path) })
+    end)
+
+    it('is told of errors, and goes on', function()
+      local path = script [[
+        local weir = require 'weir'
+        weir.setInterval(print, 1e6)
+        weir.sleep(2)
+        weir.Writable{ name = 'rows', write = function() error 'bad' end }:write 'x']]
+      local output, status = sh('%s %s', minimal, path)
+      assert.equal(minimal .. ': Uncaught bad\n    in the stream rows\n    at ' .. path .. ':4: in function <' .. path .. ':4>', output)
+      assert.equal(1, status)
+      assert.same({ minimal .. ': cannot open /nosuch.lua: No such file or directory', 1 }, { sh('%s /nosuch.lua', minimal) })
+    end)
+
+    it('keeps its process when a script exits', function()
+      local path = script 'local weir = require "weir" weir.setInterval(print, 1e6) weir.process.exit(5) print "no"'
+      assert.same({ '', 5 }, { sh('%s %s', minimal, path) })
+    end)
+
+    it('is told that a script waits for ever', function()
+      local path = script 'local weir = require "weir" weir.pipeline(weir.Readable{ read = function() end }, weir.PassThrough())'
+      local output, status = sh('%s %s', minimal, path)
+      assert.truthy(output:find('ERR_UNSETTLED_WAIT', 1, true), output)
+      assert.equal(1, status)
+    end)
+  end)
+
+  it('misuse is refused, and errors are kept until the next run', function()
+    local file = io.open(dir .. '/misuse.c', 'w')
+    file:write [=[
+#include <ev.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <weir.h>
+
+static struct weir *w;
+
+static int meddle(lua_State *L)
+{
+    (void)L;
+    printf("inside %d\n", weir_close(w));
+    return 0;
+}
+
+static void run(struct ev_loop *loop, const char *code)
+{
+    int status = weir_run_string(w, code, "=x");
+    if (loop)
+        ev_run(loop, 0);
+    printf("%d %d %d [%s]\n", status, weir_failed(w), weir_running(w), weir_last_error(w));
+    fflush(stdout);
+}
+
+static void all(struct ev_loop *loop)
+{
+    struct weir *second;
+    struct weir_options options = {.size = sizeof options, .loop = loop, .threads = 1};
+    if (weir_open(&w, &options))
+        return;
+    lua_pushcfunction(weir_lua(w), meddle);
+    lua_setglobal(weir_lua(w), "meddle");
+    run(loop, "local weir = require 'weir' meddle() weir.sleep(1) meddle() weir.nextTick(meddle)");
+    options.lua = weir_lua(w);
+    printf("open already %d\n", weir_open(&second, &options));
+    options.lua = NULL;
+    options.size = 1;
+    printf("unknown size %d\n", weir_open(&second, &options));
+    run(loop, "error 'boom'");
+    run(loop, "x x");
+    run(loop, "require 'weir'.setTimeout(print, 1, 'tick')");
+    printf("closed %d\n", weir_close(w));
+}
+
+int main(void)
+{
+    all(NULL);
+    all(ev_default_loop(0));
+    ev_loop_destroy(ev_default_loop(0));
+    return weir_close(NULL);
+}
+]=]
+    file:close()
+    local function once()
+      return 'inside 3\ninside 3\ninside 3\n0 0 0 []\nopen already 3\nunknown size 3\n' ..
+        "1 1 0 [Uncaught boom\n    at x:1: in main chunk]\n1 1 0 [x:1: '=' expected near 'x']\ntick\n0 0 0 []\nclosed 0"
+    end
+    local expected = once() .. '\n' .. once()
+    assert.same({ expected, 0 }, { sh(compiled(dir .. '/misuse.c', 'misuse')) })
+  end)
+
+  it('two runtimes on one loop, each in mid-pipeline, are closed in either order', function()
+    local two = built 'two'
+    assert.same({ '1 and 1', 0 }, { sh(two) })
+    assert.same({ '1 and 1', 0 }, { sh(two .. ' back') })
+  end)
+
+  it('a borrowed state lives on, the allocator gets all back', function()
+    assert.same({ '0 bytes out', 0 }, { sh(built 'borrowed') })
+  end)
+end)

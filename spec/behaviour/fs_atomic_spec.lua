@@ -1,0 +1,101 @@
+-- SPDX-License-Identifier: MIT
+-- Files that appear whole or not at all.
+
+local weir = require 'weir'
+local fs = weir.fs
+
+local function command(...)
+  local pipe = assert(io.popen((...):format(select(2, ...))))
+  local text = pipe:read '*a'
+  pipe:close()
+  return text
+end
+
+local function failure_of(stream)
+  local ok, err = pcall(weir.finished, stream)
+  assert.is_false(ok)
+  return err
+end
+
+describe('an atomic file', function()
+  local dir, path
+
+  local function within(fn)
+    return function() weir.run(fn) end
+  end
+
+  before_each(function()
+    dir = command('mktemp -d'):gsub('\n', '')
+    path = dir .. '/file'
+  end)
+  after_each(function() command('rm -rf %s', dir) end)
+
+  it('has the old content until finish, and then the new one', within(function()
+    fs.writeFile(path, 'old')
+    local stream = fs.createWriteStream(path, { atomic = true })
+    stream:write 'new'
+    weir.sleep(20)
+    assert.equal('old', fs.readFile(path))
+    assert.equal(2, #fs.readdir(dir))
+    local seen
+    stream:on('finish', function() seen = fs.readFileSync(path) end)
+    stream:finish()
+    weir.finished(stream)
+    assert.equal('new', seen)
+    assert.same({ 'file' }, fs.readdir(dir))
+  end))
+
+  it('keeps the mode of what it replaces', within(function()
+    fs.writeFile(path, 'old', { mode = 416 }) -- 0640
+    fs.writeFile(path, 'new', { atomic = true })
+    assert.equal(416, fs.stat(path).mode % 512)
+  end))
+
+  it('replaces what a symbolic link leads to', within(function()
+    fs.writeFile(dir .. '/real', 'old')
+    os.execute(('ln -s real %s'):format(path))
+    fs.writeFile(path, 'new', { atomic = true })
+    assert.is_true(fs.lstat(path):isSymbolicLink())
+    assert.equal('new', fs.readFile(dir .. '/real'))
+  end))
+
+  it('leaves nothing when it is destroyed half way', within(function()
+    fs.writeFile(path, 'old')
+    local stream = fs.createWriteStream(path, { atomic = true })
+    stream:write(('x'):rep(1e6))
+    weir.events.once(stream, 'open')
+    stream:destroy()
+    failure_of(stream)
+    weir.sleep(20)
+    assert.equal('old', fs.readFile(path))
+    assert.same({ 'file' }, fs.readdir(dir))
+  end))
+
+  it('leaves nothing when it is destroyed before it is open, or while it syncs', within(function()
+    fs.createWriteStream(path, { atomic = true }):destroy()
+    local stream = fs.createWriteStream(path, { atomic = true })
+    stream:write 'abc'
+    stream:on('prefinish', function() end)
+    weir.events.once(stream, 'open')
+    stream:finish(function() end)
+    weir.nextTick(function() stream:destroy() end)
+    weir.sleep(50)
+    for _, name in ipairs(fs.readdir(dir)) do assert.equal('file', name) end
+  end))
+
+  it('leaves nothing when its source fails', within(function()
+    local source = weir.Readable { read = function(self) self:push(('x'):rep(1e5)) self:destroy 'no more' end }
+    local ok, err = pcall(weir.pipeline, source, fs.createWriteStream(path, { atomic = true }))
+    assert.is_false(ok)
+    assert.equal('no more', err.message)
+    weir.sleep(20)
+    assert.same({}, fs.readdir(dir))
+  end))
+
+  it('says what is wrong', within(function()
+    assert.equal('EISDIR', failure_of(fs.createWriteStream(dir, { atomic = true })).code)
+    assert.equal('ENOENT', failure_of(fs.createWriteStream(dir .. '/none/file', { atomic = true })).code)
+    assert.is_false((pcall(fs.createWriteStream, path, { atomic = true, flags = 'a' })))
+    assert.is_false((pcall(fs.createWriteStream, path, { atomic = true, start = 0 })))
+  end))
+end)

@@ -1,0 +1,87 @@
+-- SPDX-License-Identifier: MIT
+-- stdin, stdout and stderr of the command: pipes, files, ends that are closed.
+
+local weir = assert(os.getenv 'WEIR', 'run by scripts/test')
+
+-- What bash says to LINE, in which @ is the command that runs CODE.
+local function shell(line, code)
+  local script = os.tmpname()
+  local file = assert(io.open(script, 'w'))
+  file:write("local weir = require 'weir'\n", code)
+  file:close()
+  local run = ('timeout 30 %s %s'):format(weir, script)
+  local text = line:gsub('@', (run:gsub('%%', '%%%%')))
+  local pipe = assert(io.popen("bash -c '" .. text .. "' 2>&1"))
+  local out = pipe:read '*a'
+  pipe:close()
+  os.remove(script)
+  return out
+end
+
+local COPY = 'weir.stdin:pipe(weir.stdout)'
+
+describe('the streams of the process', function()
+  it('copy what comes through a pipe', function()
+    assert.equal('abc\n', shell('echo abc | @ | cat', COPY))
+    local sum = shell('seq 300000 | md5sum', '')
+    assert.equal(sum, shell('seq 300000 | @ | md5sum', COPY))
+  end)
+
+  it('copy files', function()
+    assert.equal('same\n', shell('t=$(mktemp); seq 300000 >$t; @ <$t >$t.2; cmp $t $t.2 && echo same; rm $t $t.2', COPY))
+    assert.equal('0\n', shell('@ </dev/null >/dev/null; echo $?', COPY))
+  end)
+
+  it('lose nothing at the end, and hold back a fast writer', function()
+    assert.equal('200000\n', shell('@ | { sleep 0.3; wc -l; }', [[
+      local i = 0
+      local function go()
+        while i < 200000 do
+          i = i + 1
+          if not weir.stdout:write('line ' .. i .. '\n') then return end
+        end
+      end
+      weir.stdout:on('drain', go)
+      go()
+    ]]))
+    assert.equal('1000000\n', shell('@ | { sleep 0.2; wc -c; }', "weir.stdout:write(('x'):rep(1e6))"))
+  end)
+
+  it('end quietly when nobody reads any more', function()
+    assert.equal('line 1\n141\n', shell('@ | head -n1; echo ${PIPESTATUS[0]}', [[
+      local function go()
+        for i = 1, 1000 do weir.stdout:write('line ' .. i .. '\n') end
+        weir.setImmediate(go)
+      end
+      go()
+    ]]))
+    assert.equal('1\n141\n', shell('seq 1000000 | @ | head -n1; echo ${PIPESTATUS[1]}', COPY))
+  end)
+
+  it('tell the error to who listens', function()
+    assert.equal('EPIPE\n0\n', shell('@ | true; echo ${PIPESTATUS[0]}', [[
+      weir.stdout:on('error', function(err) weir.stderr:write(err.code .. '\n') end)
+      weir.setTimeout(function() weir.stdout:write 'x' end, 100)
+    ]]))
+  end)
+
+  it('keep nothing alive while nobody reads', function()
+    assert.equal('0\n', shell('sleep 1 | { timeout 0.8 @; echo $?; }', 'local unread = weir.stdin'))
+    assert.equal('0\n', shell('timeout 0.8 @ < <(sleep 1); echo $?', [[
+      weir.stdin:on('data', print)
+      weir.setTimeout(function() weir.stdin:pause() end, 20)
+    ]]))
+  end)
+
+  it('leave the descriptors as they were', function()
+    assert.equal('abc\ndef\n', shell('{ @; cat; } < <(echo abc; sleep 0.2; echo def)', [[
+      weir.stdin:once('data', function(chunk) weir.stdin:pause() weir.stdout:write(chunk) end)
+    ]]))
+  end)
+
+  it('know a terminal', function()
+    assert.equal('false false\n', shell('echo | @ | cat', [[
+      weir.stdout:write(tostring(weir.stdin.isTTY) .. ' ' .. tostring(weir.stdout.isTTY) .. '\n')
+    ]]))
+  end)
+end)
