@@ -3,10 +3,12 @@
 -- ends may be a pipe, a file or a terminal.
 --
 -- A pipe or a pipeline does not finish stdout and stderr (`_isStdio` says so to both). If nobody reads stdout any more and the
--- script does not listen to its `'error'`, the process ends with status 141 and without a word, as others do.
+-- script does not listen to its `'error'`, the process ends with status 141 and without a word, as others do. Nothing that was
+-- written is lost, also by `process.exit`: what is left then is written before the process ends.
 
 local core = require 'weir.core'
 local native = require 'weir.stream.native'
+local process = require 'weir.process'
 local Readable = require 'weir.stream.readable'
 local Writable = require 'weir.stream.writable'
 
@@ -51,6 +53,7 @@ function Stdout:init(fd)
   native.init(self, nil, function(stream, has, _, mark)
     core.fileWriter(stream, {}, has, mark, fd, WRITE, nil, nil, nil, nil, true)
   end)
+  process:on('exit', function() core.fileDrain(self) end)
 end
 
 local MAKE = {

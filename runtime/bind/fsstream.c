@@ -198,17 +198,20 @@ static int64_t optional_place(lua_State *L, int index)
 static int reader(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
-    uint32_t has = (uint32_t)luaL_checknumber(L, 3) | WR_IS_READABLE | WR_HAS_CONSTRUCT | WR_HAS_READ | WR_HAS_DESTROY;
+    uint32_t has = (uint32_t)luaL_checknumber(L, 3) | WR_IS_READABLE | WR_HAS_READ | WR_HAS_DESTROY;
     int32_t mark = (int32_t)luaL_checkinteger(L, 4);
     int fd = optional_fd(L, 5), flags = (int)luaL_optinteger(L, 6, O_RDONLY);
     int64_t start = optional_place(L, 7), last = optional_place(L, 8);
     bool keep = lua_toboolean(L, 9);
+    has |= keep ? 0 : WR_HAS_CONSTRUCT;
     struct fs_stream *fs = make(L, b, &read_ops, has, mark);
     lua_getfield(L, 1, "path");
     const char *path = fd < 0 ? luaL_checkstring(L, -1) : NULL;
     if (wr_fileread_init(&fs->r, &fs->ls.s, &fs->host, path, fd, flags, start, last, (uint32_t)mark))
         return luaL_error(L, "out of memory");
     fs->r.file.keep = keep;
+    if (keep)
+        wr_file_look(&fs->r.file);
     return 0;
 }
 
@@ -216,8 +219,8 @@ static int reader(lua_State *L)
 static int writer(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
-    uint32_t has = (uint32_t)luaL_checknumber(L, 3) | WR_IS_WRITABLE | WR_HAS_CONSTRUCT | WR_HAS_WRITE | WR_HAS_WRITEV |
-                   WR_HAS_FINAL | WR_HAS_DESTROY;
+    uint32_t has = (uint32_t)luaL_checknumber(L, 3) | WR_IS_WRITABLE | WR_HAS_WRITE | WR_HAS_WRITEV | WR_HAS_FINAL |
+                   WR_HAS_DESTROY;
     int32_t mark = (int32_t)luaL_checkinteger(L, 4);
     struct wr_filewrite_options o = {.fd = optional_fd(L, 5),
                                      .flags = (int)luaL_optinteger(L, 6, O_WRONLY),
@@ -226,12 +229,15 @@ static int writer(lua_State *L)
                                      .flush = lua_toboolean(L, 9),
                                      .atomic = lua_toboolean(L, 10)};
     bool keep = lua_toboolean(L, 11);
+    has |= keep ? 0 : WR_HAS_CONSTRUCT;
     struct fs_stream *fs = make(L, b, &write_ops, has, mark);
     lua_getfield(L, 1, "path");
     o.path = o.fd < 0 ? luaL_checkstring(L, -1) : NULL;
     if (wr_filewrite_init(&fs->w, &fs->ls.s, &fs->host, &o))
         return luaL_error(L, "out of memory");
     fs->w.file.keep = keep;
+    if (keep)
+        wr_file_look(&fs->w.file);
     return 0;
 }
 
@@ -277,6 +283,15 @@ static int again(lua_State *L)
     return 0;
 }
 
+/* core.fileDrain(self): the process is about to end. */
+static int drain(lua_State *L)
+{
+    struct fs_stream *fs = arg(L);
+    if (fs->writes)
+        wr_filewrite_drain(&fs->w);
+    return 0;
+}
+
 /* core.isTerminal(fd) */
 static int is_terminal(lua_State *L)
 {
@@ -289,12 +304,23 @@ static int is_terminal(lua_State *L)
 void wr_fsstream_open(lua_State *L, struct wr_bind *b)
 {
     static const luaL_Reg functions[] = {
-        {"fileReader", reader},       {"fileWriter", writer}, {"fileFd", get_fd},          {"fileBytes", get_bytes},
-        {"filePending", get_pending}, {"fileAgain", again},   {"isTerminal", is_terminal}, {NULL, NULL}};
+        {"fileReader", reader},       {"fileWriter", writer},      {"fileFd", get_fd},
+        {"fileBytes", get_bytes},     {"fileAgain", again},        {"fileDrain", drain},
+        {"filePending", get_pending}, {"isTerminal", is_terminal}, {NULL, NULL}};
     wr_bind_register(L, b, functions);
     lua_createtable(L, 0, 8);
 #define X(name) (lua_pushinteger(L, O_##name), lua_setfield(L, -2, #name));
     OPEN_FLAGS(X)
 #undef X
     lua_setfield(L, -2, "openFlags");
+}
+
+void wr_fsstream_close(struct wr_bind *b)
+{
+    for (struct wr_stream *s = b->flow.streams; s; s = s->next) {
+        if (s->ops == &read_ops && of_stream(s)->r.file.host)
+            wr_fileread_stop(&of_stream(s)->r);
+        else if (s->ops == &write_ops && of_stream(s)->w.file.host)
+            wr_file_stop(&of_stream(s)->w.file);
+    }
 }

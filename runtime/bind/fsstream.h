@@ -5,8 +5,11 @@
 
 #include "bind.h"
 
-/* Registers core.fileReader, core.fileWriter, core.fileFd, core.fileBytes, core.filePending, core.fileAgain, core.isTerminal,
+/* Registers core.fileReader, core.fileWriter, core.fileFd, core.fileBytes, core.filePending, core.fileAgain, core.fileDrain, core.isTerminal,
  * core.openFlags. */
 void wr_fsstream_open(lua_State *L, struct wr_bind *b);
+
+/* Ends what files wait for, and removes what was to be complete and is not; part of wr_bind_close, when the pool is gone. */
+void wr_fsstream_close(struct wr_bind *b);
 
 #endif

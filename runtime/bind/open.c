@@ -132,7 +132,9 @@ static int run_loop(lua_State *L)
     b->outside = false;
     if (outside)
         wr_loop_leave(b->loop);
-    bool dry = !b->failed && wr_loop_run(b->loop);
+    if (b->failed)
+        wr_loop_stop(b->loop);
+    bool dry = wr_loop_run(b->loop);
     if (outside)
         wr_loop_enter(b->loop);
     b->outside = outside;
@@ -156,13 +158,38 @@ static int fail(lua_State *L)
     return 0;
 }
 
+/* What the process must not leave as it is: a stream may have a file to remove. */
+static bool unfinished(const struct wr_bind *b)
+{
+    const struct wr_stream *s = b->flow.streams;
+    while (s && wr_stream_closed(s))
+        s = s->next;
+    return s != NULL;
+}
+
+static void leave(struct wr_bind *b)
+{
+    if (wr_open_closes() || unfinished(b))
+        wr_bind_close(b);
+}
+
+void wr_open_leave(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, KEY);
+    struct wr_bind *b = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (b && b->loop && !b->closing)
+        leave(b);
+    if (wr_open_closes())
+        lua_close(L);
+}
+
 /* core.exit(code): ends the process now. No frame below is returned to. */
 static int exit_process(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
     int code = (int)luaL_optinteger(L, 1, 0);
-    if (wr_open_closes())
-        wr_bind_close(b);
+    leave(b);
     exit(code);
 }
 
@@ -394,6 +421,7 @@ void wr_bind_close(struct wr_bind *b)
     wr_process_close(b);
     wr_pool_free(b->pool);
     b->pool = NULL;
+    wr_fsstream_close(b);
     wr_pipeline_drop_all(&b->flow);
     wr_flow_clear(&b->flow);
     wr_time_close(b);

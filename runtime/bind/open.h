@@ -15,4 +15,8 @@ void wr_open_preload(lua_State *L);
  * where the environment variable WEIR_CLOSE is set. */
 bool wr_open_closes(void);
 
+/* The process ends: L goes, its streams are dropped and clean up after themselves, but memory is given back only where
+ * wr_open_closes says so. */
+void wr_open_leave(lua_State *L);
+
 #endif

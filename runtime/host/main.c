@@ -51,7 +51,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "weir: %s\n", lua_tostring(L, -1));
     else
         status = (int)lua_tointeger(L, -1);
-    if (wr_open_closes())
-        lua_close(L);
+    wr_open_leave(L);
     return status;
 }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "life.h"
 #include "tick.h"
@@ -33,16 +34,23 @@ int wr_file_init(struct wr_file *f, struct wr_stream *s, const struct wr_file_ho
     return 0;
 }
 
+void wr_file_stop(struct wr_file *f)
+{
+    assert(!f->out && "a file is stopped while its job is out");
+    wr_file_unwait(f);
+    if (f->fd < 0 || !f->path || f->closed)
+        return;
+    if (f->before_close)
+        f->before_close(f);
+    f->host->sys->close(f->fd);
+    f->closed = true;
+}
+
 void wr_file_clear(struct wr_file *f)
 {
-    assert(!f->out && "a file is freed while its job is out");
     if (!f->host)
         return;
-    if (f->fd >= 0 && f->path && !f->closed) {
-        if (f->before_close)
-            f->before_close(f);
-        f->host->sys->close(f->fd);
-    }
+    wr_file_stop(f);
     wr_error_unref(f->reason);
     if (f->path)
         wr_alloc_free(f->s->flow->alloc, f->path, strlen(f->path) + 1);
@@ -68,6 +76,7 @@ static void work(struct wr_job *job)
 {
     struct wr_file *f = (struct wr_file *)(void *)((char *)job - offsetof(struct wr_file, job));
     f->work(f);
+    f->worked = true;
 }
 
 static void done(struct wr_job *job)
@@ -75,7 +84,7 @@ static void done(struct wr_job *job)
     struct wr_file *f = (struct wr_file *)(void *)((char *)job - offsetof(struct wr_file, job));
     struct wr_stream *s = f->s;
     f->out = false;
-    if (!*f->host->closing) {
+    if (!*f->host->closing && !f->settled) {
         if (job->status < 0) /* no thread is to be had */
             f->work(f);
         if (f->doomed) {
@@ -95,9 +104,26 @@ void wr_file_submit(struct wr_file *f, void (*job)(struct wr_file *f), void (*af
     f->work = job;
     f->after = after;
     f->out = true;
+    f->worked = false;
     wr_job_init(&f->job, work, done);
     wr_stream_pin(f->s);
     wr_pool_submit(f->host->pool, &f->job);
+}
+
+bool wr_file_settle(struct wr_file *f)
+{
+    const struct timespec moment = {0, 100000};
+    if (!f->out || f->settled)
+        return true;
+    if (wr_pool_cancel(&f->job)) {
+        f->out = false;
+        wr_stream_unpin(f->s);
+        return false;
+    }
+    while (!f->worked)
+        nanosleep(&moment, NULL);
+    f->settled = true;
+    return true;
 }
 
 /* ---- opening */

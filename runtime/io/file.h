@@ -49,6 +49,8 @@ struct wr_file {
     void (*work)(struct wr_file *f);  /* on the pool */
     void (*after)(struct wr_file *f); /* on the loop's thread */
     bool out;
+    bool settled; /* the job was waited for: its `done` has nothing to do */
+    _Atomic bool worked;
     int result;          /* of the job: 0, or a negative errno number */
     const char *syscall; /* that it is about */
 
@@ -69,6 +71,9 @@ int wr_file_init(struct wr_file *f, struct wr_stream *s, const struct wr_file_ho
 /* Gives back what F holds; a descriptor that is still open is closed, unless it was given. No job may be out. */
 void wr_file_clear(struct wr_file *f);
 
+/* The host is being closed: F waits no more and its descriptor, unless it was given, is closed, without a word. Its job must be over. */
+void wr_file_stop(struct wr_file *f);
+
 /* For the handler `construct`: opens the path. OPEN: what is done on the pool instead of opening it; NULL: just that. */
 void wr_file_construct(struct wr_file *f, void (*open)(struct wr_file *f));
 
@@ -83,6 +88,10 @@ void wr_file_destroy(struct wr_file *f, struct wr_error *err);
 
 /* Gives WORK to the pool; AFTER is called on the loop's thread when it is done, unless F is doomed: then it is closed. */
 void wr_file_submit(struct wr_file *f, void (*work)(struct wr_file *f), void (*after)(struct wr_file *f));
+
+/* Waits for the job that is out, if there is one, or takes it back (false) if it has not begun. AFTER will not be called. Only for
+ * a process that is about to end: F gets no further job. */
+bool wr_file_settle(struct wr_file *f);
 
 /* Calls READY once F's descriptor is ready for EVENTS (enum wr_io_events), in a later turn. 0, or a negative errno number. */
 int wr_file_wait(struct wr_file *f, int events, void (*ready)(struct wr_file *f));

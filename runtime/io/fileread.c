@@ -99,18 +99,33 @@ static void give(struct wr_fileread *r, ssize_t n)
 
 /* ---- reading */
 
+static off_t place(const struct wr_fileread *r)
+{
+    return r->at < 0 ? -1 : r->at + (off_t)r->filled;
+}
+
 static void read_work(struct wr_file *f)
 {
     struct wr_fileread *r = READER(f);
     const struct wr_sys *sys = f->host->sys;
-    r->got = r->at < 0 ? sys->read(f->fd, r->room->data, r->want) : sys->pread(f->fd, r->room->data, r->want, r->at);
+    unsigned char *to = r->room->data + r->filled;
+    size_t len = r->want - r->filled;
+    r->got = r->at < 0 ? sys->read(f->fd, to, len) : sys->pread(f->fd, to, len, place(r));
+}
+
+/* An error comes again with the next read, when what is there has been given. */
+static void give_filled(struct wr_fileread *r, ssize_t n)
+{
+    ssize_t filled = (ssize_t)r->filled;
+    r->filled = 0;
+    give(r, n < 0 && filled ? filled : n < 0 ? n : filled + n);
 }
 
 static void after_read(struct wr_file *f)
 {
     struct wr_fileread *r = READER(f);
     r->in_a_row = 0;
-    give(r, r->got);
+    give_filled(r, r->got);
 }
 
 static void on_ready(struct wr_file *f)
@@ -181,6 +196,19 @@ void wr_fileread_again(struct wr_fileread *r)
         wait(r);
 }
 
+/* What is there: of a file, as much as is wanted, since it may be cached in part. As wr_file_try_read. */
+static ssize_t try_all(struct wr_fileread *r)
+{
+    ssize_t n;
+    do {
+        n = wr_file_try_read(&r->file, r->room->data + r->filled, r->want - r->filled, place(r));
+        if (n <= 0 || r->file.polled)
+            return n;
+        r->filled += (size_t)n;
+    } while (r->filled < r->want);
+    return 0;
+}
+
 void wr_fileread_read(struct wr_fileread *r)
 {
     struct wr_file *f = &r->file;
@@ -200,13 +228,19 @@ void wr_fileread_read(struct wr_fileread *r)
         take_turns(r);
         return;
     }
-    ssize_t n = wr_file_try_read(f, r->room->data, r->want, r->at);
-    if (n == -EAGAIN || (n < 0 && !f->polled)) {
-        read_later(r);
-        return;
-    }
     r->in_a_row++;
-    give(r, n);
+    ssize_t n = try_all(r);
+    if (n == -EAGAIN || (n < 0 && !f->polled))
+        read_later(r);
+    else
+        give_filled(r, n);
+}
+
+void wr_fileread_stop(struct wr_fileread *r)
+{
+    unwatch(r);
+    stop_turn(r);
+    wr_file_stop(&r->file);
 }
 
 void wr_fileread_destroy(struct wr_fileread *r, struct wr_error *err)

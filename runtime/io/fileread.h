@@ -13,7 +13,7 @@ struct wr_fileread {
     uint64_t bytes;         /* that were read */
     uint32_t size;          /* of one read */
     struct wr_buffer *room; /* to read into, or NULL */
-    size_t want;
+    size_t want, filled;    /* of it: to be read, read already */
     ssize_t got;
     uint32_t in_a_row;        /* reads on the loop's thread since anybody else had a turn */
     struct wr_immediate turn; /* waits until they had one */
@@ -30,6 +30,9 @@ int wr_fileread_init(struct wr_fileread *r, struct wr_stream *s, const struct wr
 
 /* Gives back what R holds. */
 void wr_fileread_clear(struct wr_fileread *r);
+
+/* As wr_file_stop. */
+void wr_fileread_stop(struct wr_fileread *r);
 
 /* For the handlers of the stream. */
 void wr_fileread_construct(struct wr_fileread *r);

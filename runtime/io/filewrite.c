@@ -14,7 +14,7 @@
 
 #include "filewrite.h"
 
-enum { AHEAD = 512 * 1024, SLICES = 64, AGAIN_MAX = 1000 };
+enum { AHEAD = 256 * 1024, SLICES = 64, AGAIN_MAX = 1000 };
 
 #define WRITER(f) ((struct wr_filewrite *)(void *)((char *)(f)-offsetof(struct wr_filewrite, file)))
 
@@ -297,11 +297,34 @@ static bool is_busy(const struct wr_filewrite *w)
     return w->file.out || w->file.io.events;
 }
 
+/* ---- when the process ends */
+
+/* All of the batch and of what waits, blocking. */
+static void flush_here(struct wr_filewrite *w)
+{
+    struct wr_file *f = &w->file;
+    while (w->batch.count || w->waiting.count) {
+        if (!w->batch.count)
+            swap(w);
+        write_work(f);
+        count(w, w->wrote);
+        wr_queue_clear(&w->batch);
+        w->offset = 0;
+        if (f->result < 0)
+            wr_queue_clear(&w->waiting);
+    }
+}
+
 /* After anything has changed. An answer may bring more, by this very door. */
 static void pump(struct wr_filewrite *w)
 {
     if (wr_stream_destroyed(w->file.s))
         return;
+    if (w->direct) {
+        flush_here(w);
+        answer(w);
+        return;
+    }
     if (is_busy(w) || !run(w)) {
         if (may_go_on(w) && !wr_stream_destroyed(w->file.s))
             answer(w);
@@ -372,4 +395,22 @@ void wr_filewrite_destroy(struct wr_filewrite *w, struct wr_error *err)
     if (!w->file.out && (w->ending || !w->answered))
         wr_tick_add(s->flow, abandon_tick, s, NULL, (struct wr_done){.arg = (intptr_t)w});
     wr_file_destroy(&w->file, err);
+}
+
+void wr_filewrite_drain(struct wr_filewrite *w)
+{
+    struct wr_file *f = &w->file;
+    if (w->direct || f->fd < 0 || wr_stream_destroyed(f->s) || !wr_stream_constructed(f->s))
+        return;
+    bool had = f->out;
+    w->direct = true;
+    wr_file_unwait(f);
+    if (wr_file_settle(f) && had) {
+        count(w, w->wrote);
+        wr_queue_clear(&w->batch);
+        w->offset = 0;
+        if (f->result < 0)
+            wr_queue_clear(&w->waiting);
+    }
+    pump(w);
 }

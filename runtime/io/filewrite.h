@@ -18,6 +18,7 @@ struct wr_filewrite {
     uint64_t wrote;          /* by the job */
     bool answered;           /* the chunks that came last were, though they may still be here */
     bool piped;              /* they came through a pipe, and nobody waits for their callbacks */
+    bool direct;             /* the process ends: all is written at once */
     bool ending;             /* the handler `final` waits */
 };
 
@@ -42,5 +43,9 @@ void wr_filewrite_construct(struct wr_filewrite *w);
 void wr_filewrite_write(struct wr_filewrite *w, uint32_t n);
 void wr_filewrite_final(struct wr_filewrite *w);
 void wr_filewrite_destroy(struct wr_filewrite *w, struct wr_error *err);
+
+/* Writes all that the stream holds, blocking, and from now on whatever comes: for a process that is about to end. An error ends it
+ * silently. */
+void wr_filewrite_drain(struct wr_filewrite *w);
 
 #endif

@@ -14,6 +14,7 @@ decided.names = {
   [6] = 'no lost callback',
   [7] = 'one destination fails',
   [11] = 'order of callbacks, finished',
+  [14] = 'a chunk that does not fit',
 }
 
 -- ---- looking at programs and logs ----------------------------------------------------------------------------------
@@ -423,11 +424,29 @@ local function callback_order(_, expected)
   return contains(expected.quirks, 'callback-order') and (not expected.loose or out_of_order_by_piece(expected))
 end
 
+-- ---- 14: a chunk that does not fit -----------------------------------------------------------------------------------
+
+-- Does a step pipe a stream of objects into a stream of bytes, and does Node raise ERR_INVALID_ARG_TYPE out of a push?
+local function does_not_fit(program, expected)
+  local fits = true
+  for pair in pairs(connections(program)) do
+    local source, dest = pair:match '^(%S+) (%S+)$'
+    local from, to = program.streams[source], program.streams[dest]
+    local objects = from and (from.objectMode or from.readableObjectMode or from.kind == 'from')
+    if objects and to and not (to.objectMode or to.writableObjectMode) then fits = false end
+  end
+  if fits then return false end
+  return any_visible(expected, function(entry)
+    return entry[1] == '*' and entry[2] ~= 'settled' and entry[#entry] == 'ERR_INVALID_ARG_TYPE'
+  end)
+end
+
 -- ---- all -----------------------------------------------------------------------------------------------------------
 
 local RULES = {
   { 1, raising_handler }, { 2, stage_done }, { 3, after_destroy }, { 4, iteration_left },
   { 5, swallowed }, { 6, callback_lost }, { 7, starved }, { 11, callback_order },
+  { 14, does_not_fit },
 }
 
 -- The numbers of the decided differences that a program shows, in rising order; none is an empty list.
