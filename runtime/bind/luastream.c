@@ -183,6 +183,40 @@ static void hold(struct wr_stream *s, bool held)
     lua_rawseti(b->anchor, WR_SLOT_PINS, (int)s->id);
 }
 
+/* Sets what S's table of edges has for OTHER. */
+static void note_edge(struct wr_stream *s, struct wr_stream *other, bool made)
+{
+    struct wr_bind *b = of(s)->b;
+    lua_State *A = b->anchor;
+    luaL_checkstack(A, 8, "edges");
+    wr_luastream_push_env(A, b, s);
+    if (!lua_istable(A, -1)) {
+        lua_pop(A, 1);
+        return;
+    }
+    lua_rawgeti(A, -1, WR_ENV_EDGES);
+    if (lua_isnil(A, -1)) {
+        lua_pop(A, 1);
+        lua_newtable(A);
+        lua_pushvalue(A, -1);
+        lua_rawseti(A, -3, WR_ENV_EDGES);
+    }
+    if (made)
+        push_field(A, b, other, WR_ENV_USERDATA);
+    else
+        lua_pushnil(A);
+    lua_rawseti(A, -2, (int)other->id);
+    lua_pop(A, 2);
+}
+
+void wr_luastream_edge(struct wr_stream *source, struct wr_stream *dest, bool made)
+{
+    if (of(source)->gone || of(dest)->gone || of(source)->b->closing)
+        return;
+    note_edge(source, dest, made);
+    note_edge(dest, source, made);
+}
+
 static struct wr_ring *ring_of(struct wr_stream *s, enum wr_side side)
 {
     return side == WR_SIDE_READ ? &s->sh->r : &s->sh->w;

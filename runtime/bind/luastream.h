@@ -20,7 +20,7 @@ enum {
     WR_ENV_WRITE_CALLBACK,
     WR_ENV_CALLBACKS, /* of writes, by number */
     WR_ENV_SHARED,    /* the cdata that the shared struct lives in */
-    WR_ENV_EDGES,     /* streams that this one is piped into */
+    WR_ENV_EDGES,     /* streams that this one is piped into, or from, by number */
     WR_ENV_NATIVE     /* whatever a native stream keeps alive */
 };
 
@@ -53,6 +53,9 @@ struct wr_lua_stream *wr_luastream_make(lua_State *L, struct wr_bind *b, size_t 
 
 /* The host operations of every flow of this room. */
 extern const struct wr_host_ops wr_luastream_host;
+
+/* Mirrors an edge in both environments (wr_flow.edge): either end keeps the other. */
+void wr_luastream_edge(struct wr_stream *source, struct wr_stream *dest, bool made);
 
 /* Gives a stream's memory back (wr_flow.free_stream). */
 void wr_luastream_release(struct wr_stream *s);

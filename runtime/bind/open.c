@@ -17,6 +17,7 @@
 #include "life.h"
 #include "methods.h"
 #include "modules.h"
+#include "net.h"
 #include "open.h"
 #include "linestream.h"
 #include "luastream.h"
@@ -322,6 +323,7 @@ static void open_files(lua_State *L, struct wr_bind *b)
     wr_time_open(L, b);
     wr_zlibstream_open(L, b);
     wr_zlibonce_open(L, b);
+    wr_net_open(L, b);
     wr_cryptostream_open(L, b);
     wr_cryptokey_open(L, b);
     wr_linestream_open(L, b);
@@ -341,6 +343,7 @@ struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn
     b->flow.user = b;
     b->flow.now = clock_of;
     b->flow.burst = wr_handlers_burst;
+    b->flow.edge = wr_luastream_edge;
     wr_fifo_init(&b->free_ids, &b->alloc, sizeof(uint32_t));
     b->next_id = 1;
     b->loop = loop ? loop : wr_loop_new(&b->alloc, wr_sys_default(), NULL);
@@ -424,6 +427,7 @@ void wr_bind_close(struct wr_bind *b)
     wr_fsstream_close(b);
     wr_pipeline_drop_all(&b->flow);
     wr_flow_clear(&b->flow);
+    wr_net_close(b);
     wr_time_close(b);
     close_streams(b);
     wr_flow_clear(&b->flow);

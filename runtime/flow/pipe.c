@@ -69,6 +69,14 @@ void wr_pipe_stop(struct wr_pipe *p)
 
 /* ---- taking an edge away */
 
+static bool joined(const struct wr_stream *src, const struct wr_stream *dest)
+{
+    for (const struct wr_pipe *p = src->pipes; p; p = p->next)
+        if (p->dest == dest)
+            return true;
+    return false;
+}
+
 /* Ends what the edge does; its memory goes when nobody walks the row any more. */
 static void detach(struct wr_pipe *p)
 {
@@ -103,6 +111,8 @@ static void say_goodbye(struct wr_pipe *p)
     bool was_waiting = p->waiting;
     detach(p);
     unlink_edge(p);
+    if (src->flow->edge && !joined(src, p->dest))
+        src->flow->edge(src, p->dest, false);
     if (p->listening && (was_waiting || src->r & WR_R_MULTI_PIPE) && p->dest->w & WR_W_NEED_DRAIN)
         drained(p);
     wr_tick_add(src->flow, free_tick, src, NULL, (struct wr_done){.arg = (intptr_t)p});
@@ -235,6 +245,8 @@ int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
         at = &(*at)->next;
     *at = p;
     src->pipe_count++;
+    if (src->flow->edge)
+        src->flow->edge(src, dest, true);
     wr_watch_add(src, &p->at_source, false);
     wr_watch_add(dest, &p->at_dest, false);
     wr_watch_add(dest, &p->at_error, true);

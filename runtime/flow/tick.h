@@ -24,6 +24,9 @@ struct wr_flow {
     void (*free_stream)(struct wr_stream *s); /* gives the memory of S back */
     /* Ticks wait: see to it that wr_tick_drain is called soon, when nobody's code is running. */
     void (*wake)(struct wr_flow *f);
+    /* An edge from SOURCE to DEST was made, or the last one was taken away: while it is there, the host must keep each as long
+     * as the other. May be NULL. */
+    void (*edge)(struct wr_stream *source, struct wr_stream *dest, bool made);
     /* Calls the handler of S for the chunks in the ring of UP, or, UP NULL, its `read` until the mark is reached; NULL: no
      * bursts. */
     void (*burst)(struct wr_stream *s, struct wr_stream *up);
