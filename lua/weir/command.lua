@@ -3,6 +3,8 @@
 
 -- Streams compile to many small traces, and the standard limits are soon reached.
 jit.opt.start('maxtrace=8000', 'maxmcode=16384')
+-- What runs once, at the start, is not worth compiling: it would take a third of the time.
+jit.off()
 
 local core = require 'weir.core'
 local weir = require 'weir'
@@ -142,6 +144,7 @@ end
 
 -- The status with which the process ends, after `fn(...)` and all that it began.
 local function run(fn, ...)
+  jit.on()
   core.pace()
   machinery.handleSignals()
   local ok, err = pcall(weir.run, fn, ...)

@@ -14,6 +14,7 @@ local Readable = require 'weir.stream.readable'
 local Writable = require 'weir.stream.writable'
 local native = require 'weir.stream.native'
 local pipeline = require 'weir.stream.pipeline'
+local process = require 'weir.process'
 
 local type, error, pairs, ipairs = type, error, pairs, ipairs
 local bor, band = require('bit').bor, require('bit').band
@@ -159,6 +160,14 @@ function ReadStream:close(callback)
 end
 
 local TRUNCATES = O.TRUNC
+local cleansAtExit = false
+
+-- A process that ends in the middle leaves no half-written file, under whatever name.
+local function cleanAtExit()
+  if cleansAtExit then return end
+  cleansAtExit = true
+  process:on('exit', core.fileAbandon)
+end
 
 local function checkAtomic(options, flags, level)
   if options.fd ~= nil then error(errors.argValue('options.fd', options.fd, 'cannot be used with atomic'), level + 1) end
@@ -178,7 +187,10 @@ function WriteStream:init(path, options)
   local start = options.start
   if start ~= nil then integer(start, 'start', 0, MOST, 3) end
   local flags = openFlags(options.flags, 'w', 3)
-  if options.atomic then checkAtomic(options, flags, 3) end
+  if options.atomic then
+    checkAtomic(options, flags, 3)
+    cleanAtExit()
+  end
   if start and start > 0 and not fd and band(flags, TRUNCATES) ~= 0 then
     error(errors.argValue('options.start', start, "would leave a hole in a file that is truncated; use flags = 'r+'"), 3)
   end

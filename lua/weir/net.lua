@@ -30,8 +30,9 @@ end
 
 local function checkPort(value, name)
   if isPort(value) then return tonumber(value) end
-  local shown = type(value) == 'number' and ('type number (%s)'):format(value) or errors.argType('port', 'number', value).message:match 'Received (.*)$'
-  error(errors.new(('%s should be >= 0 and < 65536. Received %s.'):format(name, shown), 'ERR_SOCKET_BAD_PORT', { name = 'RangeError' }), 4)
+  local received = errors.argType('port', 'number', value).message:match 'Received (.*)$'
+  error(errors.new(('%s should be >= 0 and < 65536. Received %s.'):format(name, received), 'ERR_SOCKET_BAD_PORT',
+    { name = 'RangeError' }), 4)
 end
 
 local function checkTable(options, name)

@@ -292,6 +292,20 @@ static int drain(lua_State *L)
     return 0;
 }
 
+/* core.fileAbandon(): the process is about to end: files that were to be complete, and are not, are removed. */
+static int abandon(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    for (struct wr_stream *s = b->flow.streams; s; s = s->next) {
+        struct wr_file *f = s->ops == &write_ops ? &of_stream(s)->w.file : NULL;
+        if (!f || !f->host || !f->before_close)
+            continue;
+        wr_file_settle(f);
+        f->before_close(f);
+    }
+    return 0;
+}
+
 /* core.isTerminal(fd) */
 static int is_terminal(lua_State *L)
 {
@@ -303,10 +317,11 @@ static int is_terminal(lua_State *L)
 
 void wr_fsstream_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {
-        {"fileReader", reader},       {"fileWriter", writer},      {"fileFd", get_fd},
-        {"fileBytes", get_bytes},     {"fileAgain", again},        {"fileDrain", drain},
-        {"filePending", get_pending}, {"isTerminal", is_terminal}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"fileReader", reader},      {"fileWriter", writer},
+                                         {"fileFd", get_fd},          {"fileBytes", get_bytes},
+                                         {"fileAgain", again},        {"fileDrain", drain},
+                                         {"fileAbandon", abandon},    {"filePending", get_pending},
+                                         {"isTerminal", is_terminal}, {NULL, NULL}};
     wr_bind_register(L, b, functions);
     lua_createtable(L, 0, 8);
 #define X(name) (lua_pushinteger(L, O_##name), lua_setfield(L, -2, #name));

@@ -5,7 +5,7 @@
 
 #include "bind.h"
 
-/* Registers core.fileReader, core.fileWriter, core.fileFd, core.fileBytes, core.filePending, core.fileAgain, core.fileDrain, core.isTerminal,
+/* Registers core.fileReader, core.fileWriter, core.fileFd, core.fileBytes, core.filePending, core.fileAgain, core.fileDrain, core.fileAbandon, core.isTerminal,
  * core.openFlags. */
 void wr_fsstream_open(lua_State *L, struct wr_bind *b);
 

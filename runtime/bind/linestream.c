@@ -13,6 +13,7 @@
 #include "luastream.h"
 #include "readable.h"
 #include "tick.h"
+#include "worn.h"
 #include "writable.h"
 
 #include "linestream.h"
@@ -325,13 +326,8 @@ static void on_flush(struct wr_stream *s)
 /* Slices that are out are answered, before 'error' and 'close'. */
 static void answer_tick(struct wr_flow *f, struct wr_tick *t)
 {
-    struct wr_stream *s = t->stream;
-    wr_transform_release(s);
-    if (!s->w_out)
-        return;
-    struct wr_error *e = t->error ? wr_error_ref(t->error) : wr_error_new(f->alloc, wr_error_fault(WR_E_DESTROYED));
-    wr_transform_done(s, e);
-    wr_error_unref(e);
+    (void)f;
+    wr_worn_abandon(t->stream, t->error);
 }
 
 static void on_destroy(struct wr_stream *s, struct wr_error *err)

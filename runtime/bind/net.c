@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* What all sockets of a state share is one userdata in its registry, `struct net`; its collection at the state's end closes what is
- * still open. A server's userdata is anchored while it listens, and holds the server's table in its environment.
- *
- * Names are looked up by getaddrinfo on the pool; whatever is an address already is not. */
-#include <arpa/inet.h>
+ * still open. A server's userdata is anchored while it listens, and holds the server's table in its environment. */
 #include <errno.h>
-#include <netdb.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "enter.h"
 #include "errors.h"
+#include "hard.h"
 #include "life.h"
 #include "listen.h"
 #include "luastream.h"
+#include "netaddress.h"
 #include "socket.h"
-#include "task.h"
 
 #include "net.h"
 
 #define KEY "weir net"
 #define LISTENER "weir listener"
-
-enum { ADDRESSES_MAX = 16 };
 
 struct net {
     struct wr_bind *b;
@@ -55,150 +50,6 @@ static struct net_socket *of_stream(struct wr_stream *s)
     return (struct net_socket *)(void *)s;
 }
 
-/* ---- addresses */
-
-/* HOST must be a numeric address. Whether it is. */
-static bool parse_ip(const char *host, int port, struct wr_address *out)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    memset(out, 0, sizeof *out);
-    if (getaddrinfo(host, NULL, &hints, &found) || !found)
-        return false;
-    out->len = found->ai_addrlen;
-    memcpy(&out->any, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    if (out->any.sa_family == AF_INET6)
-        out->v6.sin6_port = htons((uint16_t)port);
-    else
-        out->v4.sin_port = htons((uint16_t)port);
-    return true;
-}
-
-/* The address of the Unix socket PATH, which with a zero in front is an abstract name. Whether it fits. */
-static bool parse_path(const char *path, size_t len, struct wr_address *out)
-{
-    memset(out, 0, sizeof *out);
-    if (len >= sizeof out->local.sun_path)
-        return false;
-    out->local.sun_family = AF_UNIX;
-    memcpy(out->local.sun_path, path, len);
-    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (len && path[0] ? 1 : 0));
-    return true;
-}
-
-static const char *text_of(const struct wr_address *a, char *buf, size_t size)
-{
-    if (getnameinfo(&a->any, a->len, buf, (socklen_t)size, NULL, 0, NI_NUMERICHOST))
-        buf[0] = '\0';
-    return buf;
-}
-
-static int port_of(const struct wr_address *a)
-{
-    return ntohs(a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port);
-}
-
-/* Pushes host, port and family; or the path of a Unix socket. How many values. */
-static int push_address(lua_State *L, const struct wr_address *a)
-{
-    char buf[NI_MAXHOST];
-    if (a->any.sa_family == AF_UNIX) {
-        size_t head = offsetof(struct sockaddr_un, sun_path), len = a->len > head ? a->len - head : 0;
-        if (len && a->local.sun_path[0])
-            len = strnlen(a->local.sun_path, len);
-        lua_pushlstring(L, a->local.sun_path, len);
-        return 1;
-    }
-    lua_pushstring(L, text_of(a, buf, sizeof buf));
-    lua_pushinteger(L, port_of(a));
-    lua_pushstring(L, a->any.sa_family == AF_INET6 ? "IPv6" : "IPv4");
-    return 3;
-}
-
-/* core.netFamily(host) -> 4, 6, or 0 for what is no address */
-static int family(lua_State *L)
-{
-    struct wr_address a;
-    bool is = parse_ip(luaL_checkstring(L, 1), 0, &a);
-    lua_pushinteger(L, !is ? 0 : a.any.sa_family == AF_INET6 ? 6 : 4);
-    return 1;
-}
-
-/* ---- looking names up */
-
-struct lookup {
-    struct wr_task task;
-    const char *name; /* kept */
-    int result;
-    struct addrinfo *found;
-};
-
-static void lookup_work(struct wr_task *t)
-{
-    struct lookup *l = (struct lookup *)(void *)t;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    l->result = getaddrinfo(l->name, NULL, &hints, &l->found);
-    if (l->result == EAI_NONAME || l->result == EAI_ADDRFAMILY || l->result == EAI_NODATA) { /* perhaps only loopback is up */
-        hints.ai_flags = 0;
-        l->result = getaddrinfo(l->name, NULL, &hints, &l->found);
-    }
-}
-
-static const char *lookup_code(int result)
-{
-    switch (result) {
-    case EAI_AGAIN:
-        return "EAI_AGAIN";
-    case EAI_MEMORY:
-        return "EAI_MEMORY";
-    case EAI_FAIL:
-        return "EAI_FAIL";
-    default:
-        return "ENOTFOUND";
-    }
-}
-
-/* Nil and the addresses, or a code. */
-static int lookup_results(struct wr_task *t, lua_State *L)
-{
-    struct lookup *l = (struct lookup *)(void *)t;
-    char buf[NI_MAXHOST];
-    int n = 0;
-    if (l->result) {
-        lua_pushstring(L, lookup_code(l->result));
-        return 1;
-    }
-    lua_pushnil(L);
-    lua_newtable(L);
-    for (struct addrinfo *i = l->found; i && n < ADDRESSES_MAX; i = i->ai_next) {
-        if (getnameinfo(i->ai_addr, i->ai_addrlen, buf, sizeof buf, NULL, 0, NI_NUMERICHOST))
-            continue;
-        lua_pushstring(L, buf);
-        lua_rawseti(L, -2, ++n);
-    }
-    return 2;
-}
-
-static void lookup_clear(struct wr_task *t)
-{
-    struct lookup *l = (struct lookup *)(void *)t;
-    if (l->found)
-        freeaddrinfo(l->found);
-}
-
-/* core.netLookup(name, callback): callback(nil, { address... }) or callback(code) */
-static int lookup(lua_State *L)
-{
-    const char *name = luaL_checkstring(L, 1);
-    struct lookup *l = (struct lookup *)(void *)wr_task_new(L, wr_bind_self(L), sizeof *l, 2, 1);
-    l->name = name;
-    l->task.work = lookup_work;
-    l->task.results = lookup_results;
-    l->task.clear = lookup_clear;
-    wr_task_start(&l->task);
-    return 0;
-}
-
 /* ---- what a socket tells */
 
 static struct wr_bind *bind_of(struct wr_socket *so)
@@ -217,9 +68,10 @@ static void push_error(lua_State *L, const struct wr_fault *fault, const char *s
     lua_setfield(L, table, "errno");
     lua_pushstring(L, syscall);
     lua_setfield(L, table, "syscall");
-    int n = a ? push_address(L, a) : 0;
+    int n = a ? wr_netaddress_push(L, a) : 0;
     if (n == 3)
-        lua_pushfstring(L, "%s %s %s:%d", syscall, fault->code, lua_tostring(L, table + 1), (int)lua_tointeger(L, table + 2));
+        lua_pushfstring(L, "%s %s %s:%d", syscall, fault->code, lua_tostring(L, table + 1),
+                        (int)lua_tointeger(L, table + 2));
     else if (n == 1)
         lua_pushfstring(L, "%s %s %s", syscall, fault->code, lua_tostring(L, table + 1));
     else
@@ -321,8 +173,8 @@ static void clear(struct wr_lua_stream *ls)
 /* core.socketNew(self, handlers, has, readMark, writeMark) */
 static int socket_new(lua_State *L)
 {
-    const uint32_t fixed = WR_HAS_READ | WR_HAS_WRITE | WR_HAS_WRITEV | WR_HAS_FINAL | WR_HAS_DESTROY | WR_IS_READABLE |
-                           WR_IS_WRITABLE;
+    const uint32_t fixed =
+        WR_HAS_READ | WR_HAS_WRITE | WR_HAS_WRITEV | WR_HAS_FINAL | WR_HAS_DESTROY | WR_IS_READABLE | WR_IS_WRITABLE;
     struct wr_bind *b = wr_bind_self(L);
     uint32_t has = (uint32_t)luaL_checknumber(L, 3) | fixed;
     int32_t r_mark = (int32_t)luaL_checkinteger(L, 4), w_mark = (int32_t)luaL_checkinteger(L, 5);
@@ -363,11 +215,11 @@ static uint32_t addresses_arg(lua_State *L, struct wr_address *out)
     uint32_t n = 0;
     int port = (int)luaL_checkinteger(L, 3);
     luaL_checktype(L, 2, LUA_TTABLE);
-    for (int i = 1; n < ADDRESSES_MAX; i++) {
+    for (int i = 1; n < WR_NETADDRESS_MAX; i++) {
         lua_rawgeti(L, 2, i);
         if (!lua_isstring(L, -1))
             return n;
-        n += parse_ip(lua_tostring(L, -1), port, &out[n]);
+        n += wr_netaddress_parse(lua_tostring(L, -1), port, &out[n]);
         lua_pop(L, 1);
     }
     return n;
@@ -377,10 +229,10 @@ static uint32_t addresses_arg(lua_State *L, struct wr_address *out)
 static int start(lua_State *L)
 {
     struct wr_socket *so = arg(L);
-    struct wr_address list[ADDRESSES_MAX];
+    struct wr_address list[WR_NETADDRESS_MAX];
     size_t len;
     const char *path = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &len) : NULL;
-    uint32_t n = path ? parse_path(path, len, &list[0]) : addresses_arg(L, list);
+    uint32_t n = path ? wr_netaddress_local(path, len, &list[0]) : addresses_arg(L, list);
     if (n && so->state == WR_SOCKET_LOOKUP && wr_socket_connect(so, list, n))
         return luaL_error(L, "out of memory");
     lua_pushboolean(L, n > 0);
@@ -396,7 +248,7 @@ static int address(lua_State *L)
         return 0;
     const struct wr_sys *sys = so->host->sys;
     int rc = (lua_toboolean(L, 2) ? sys->getpeername : sys->getsockname)(so->fd, &a.any, &a.len);
-    return rc < 0 ? 0 : push_address(L, &a);
+    return rc < 0 ? 0 : wr_netaddress_push(L, &a);
 }
 
 /* core.socketState(self) -> 'idle', 'connecting', 'open', 'closed' */
@@ -518,7 +370,7 @@ static int listen_open(lua_State *L)
     bool local = lua_isnil(L, 3);
     int backlog = (int)luaL_checkinteger(L, 4);
     bool v6_only = lua_toboolean(L, 5);
-    if (local ? !parse_path(where, len, &a) : !parse_ip(where, (int)luaL_checkinteger(L, 3), &a))
+    if (local ? !wr_netaddress_local(where, len, &a) : !wr_netaddress_parse(where, (int)luaL_checkinteger(L, 3), &a))
         return push_fault(L, local ? -ENAMETOOLONG : -EINVAL);
     struct net *net = net_of(L);
     struct net_listener *nl = new_listener(L, net);
@@ -551,7 +403,7 @@ static int listen_address(lua_State *L)
     struct wr_address a = {.len = sizeof a - offsetof(struct wr_address, any)};
     if (l->fd < 0 || l->sys->getsockname(l->fd, &a.any, &a.len) < 0)
         return 0;
-    return push_address(L, &a);
+    return wr_netaddress_push(L, &a);
 }
 
 /* core.listenWeak(listener, weak) */
@@ -606,7 +458,7 @@ static void make_net(lua_State *L, struct wr_bind *b)
     struct net *net = lua_newuserdata(L, sizeof *net);
     *net = (struct net){.b = b, .accepted = LUA_NOREF, .closed = LUA_NOREF};
     net->host = (struct wr_socket_host){.loop = b->loop,
-                                        .sys = wr_loop_sys(b->loop),
+                                        .sys = wr_hard_sys(wr_loop_sys(b->loop)),
                                         .error = make_error,
                                         .connected = connected,
                                         .idle = idle,
@@ -622,9 +474,7 @@ static void make_net(lua_State *L, struct wr_bind *b)
 
 void wr_net_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {{"netFamily", family},
-                                         {"netLookup", lookup},
-                                         {"netHandlers", handlers},
+    static const luaL_Reg functions[] = {{"netHandlers", handlers},
                                          {"socketNew", socket_new},
                                          {"socketAdopt", adopt},
                                          {"socketBegin", begin},
@@ -650,4 +500,5 @@ void wr_net_open(lua_State *L, struct wr_bind *b)
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
     wr_bind_register(L, b, functions);
+    wr_netaddress_open(L, b);
 }

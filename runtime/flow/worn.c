@@ -347,17 +347,29 @@ int wr_worn_mark(struct wr_worn *w, enum wr_flush flush, intptr_t arg, struct wr
 
 /* ---- its end */
 
+void wr_worn_abandon(struct wr_stream *s, struct wr_error *reason)
+{
+    wr_transform_release(s);
+    if (!s->w_out)
+        return;
+    bool errored = s->errored != NULL;
+    struct wr_error *err =
+        reason ? wr_error_ref(reason) : wr_error_new(s->flow->alloc, wr_error_fault(WR_E_DESTROYED));
+    wr_transform_done(s, err);
+    if (!errored) { /* that a write was lost is the writer's to know, not an error of the stream */
+        wr_error_unref(s->errored);
+        s->errored = NULL;
+    }
+    wr_error_unref(err);
+}
+
 static void answer_tick(struct wr_flow *f, struct wr_tick *t)
 {
-    struct wr_stream *s = t->stream;
+    (void)f;
     struct wr_worn *w = (struct wr_worn *)t->done.arg;
-    wr_transform_release(s);
-    if (!s->w_out || w->answered)
-        return;
-    struct wr_error *err = t->error ? wr_error_ref(t->error) : wr_error_new(f->alloc, wr_error_fault(WR_E_DESTROYED));
+    if (!w->answered)
+        wr_worn_abandon(t->stream, t->error);
     w->answered = true;
-    wr_transform_done(s, err);
-    wr_error_unref(err);
 }
 
 /* No job is out: the rest of destroy. Chunks that are out are answered first. */

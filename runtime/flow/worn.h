@@ -96,6 +96,10 @@ void wr_worn_destroy(struct wr_worn *w, struct wr_error *err);
  * called with ARG unless it is 0. DONE as of wr_writable_write. 0, or -1 for no memory (DONE is not called then). */
 int wr_worn_mark(struct wr_worn *w, enum wr_flush kind, intptr_t arg, struct wr_done done);
 
+/* S, a transform, was destroyed because of REASON (NULL: none) while its handler `write` had chunks: answers for them. For
+ * every native transform, in a tick. */
+void wr_worn_abandon(struct wr_stream *s, struct wr_error *reason);
+
 /* On any thread: the job of LANE that was submitted. */
 void wr_worn_work(struct wr_worn *w, unsigned lane);
 

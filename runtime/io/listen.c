@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* A callback may close the server and drop the last reference to it: so it is released only after the row of connections that
+ * one turn accepts. To keep a spare descriptor for refusing connections was rejected: they are served a moment later instead. */
 #include <errno.h>
 #include <stddef.h>
 

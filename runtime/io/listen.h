@@ -13,7 +13,7 @@ struct wr_listen {
     int fd;              /* -1: closed */
     struct wr_io io;
     struct wr_timer retry;
-    bool busy;           /* inside a row of `accepted` */
+    bool busy;                 /* inside a row of `accepted` */
     struct wr_address address; /* a Unix socket's, whose name is removed when it is closed */
     /* A connection FD has come, which is the callee's, and non-blocking. */
     void (*accepted)(struct wr_listen *l, int fd);

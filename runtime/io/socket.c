@@ -50,7 +50,8 @@ static void touch(struct wr_socket *so)
         wr_timer_start(&so->timer, so->timeout, false);
 }
 
-static struct wr_error *error_of(struct wr_socket *so, int number, const char *syscall, const struct wr_address *address)
+static struct wr_error *error_of(struct wr_socket *so, int number, const char *syscall,
+                                 const struct wr_address *address)
 {
     if (number < 0)
         number = -number;
@@ -194,7 +195,8 @@ static int gather(struct wr_socket *so, struct iovec *iov)
         struct wr_item item = wr_writable_out(so->s, i);
         size_t skip = i == so->index ? so->offset : 0;
         if (item.bytes.len > skip)
-            iov[count++] = (struct iovec){.iov_base = (void *)(item.bytes.data + skip), .iov_len = item.bytes.len - skip};
+            iov[count++] =
+                (struct iovec){.iov_base = (void *)(item.bytes.data + skip), .iov_len = item.bytes.len - skip};
     }
     return count;
 }
@@ -438,18 +440,25 @@ static void abandon(struct wr_socket *so, struct wr_error *err)
     wr_error_unref(e);
 }
 
-void wr_socket_destroy(struct wr_socket *so, struct wr_error *err)
+/* Lets go of all that is the system's or the loop's. */
+static void close_all(struct wr_socket *so)
 {
     bool pinned = has_descriptor(so);
     drop_descriptor(so);
     forget_addresses(so);
     wr_timer_stop(&so->timer);
-    enter(so, WR_SOCKET_CLOSED);
-    if (so->out || so->finishing)
-        abandon(so, err);
-    wr_life_destroyed(so->s, err);
+    if (so->state != WR_SOCKET_CLOSED)
+        enter(so, WR_SOCKET_CLOSED);
     if (pinned)
         wr_stream_unpin(so->s);
+}
+
+void wr_socket_destroy(struct wr_socket *so, struct wr_error *err)
+{
+    if (so->out || so->finishing)
+        abandon(so, err);
+    close_all(so);
+    wr_life_destroyed(so->s, err);
 }
 
 static void on_end(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, struct wr_error *err)
@@ -488,17 +497,14 @@ void wr_socket_init(struct wr_socket *so, struct wr_stream *s, struct wr_socket_
 
 void wr_socket_stop(struct wr_socket *so)
 {
-    drop_descriptor(so);
-    wr_timer_stop(&so->timer);
     wr_list_remove(&so->link);
+    close_all(so);
 }
 
 void wr_socket_clear(struct wr_socket *so)
 {
-    if (!so->host)
-        return;
-    wr_socket_stop(so);
-    forget_addresses(so);
+    if (so->host)
+        wr_socket_stop(so);
 }
 
 /* ---- options */

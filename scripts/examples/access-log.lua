@@ -10,8 +10,8 @@ local here = arg[0]:match '^(.*/)' or ''
 
 -- ---- A line -----------------------------------------------------------------------------------------------------------
 
--- The first digit of the status, if the line ends with `" ddd d...d`, else nil. Most lines need no closer look than this,
--- and reading bytes from the end is compiled, which a pattern is not: it is three times as fast as matching every line.
+-- The first digit of the status, if the line ends with `" ddd d...d`, else nil. Most lines need no closer look than this, and
+-- reading bytes is compiled, which a pattern is not: without it the whole job would take twice the processor's time.
 local function statusClass(line)
   local at = #line
   while at > 6 and byte(line, at) >= 48 and byte(line, at) <= 57 do at = at - 1 end

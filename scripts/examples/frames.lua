@@ -106,3 +106,5 @@ local input = frame 'hello' .. frame '' .. frame(('0123456789'):rep(30)) .. fram
 for _, size in ipairs { 1, 7, 65536 } do show(('pieces of %d'):format(size), input, size) end
 show('an end inside a frame', input .. sub(frame 'never complete', 1, 10), 7)
 show('a frame that is too large', frame 'small' .. frame(('x'):rep(101)), 7, 100)
+
+return FrameParser

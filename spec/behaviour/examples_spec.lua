@@ -51,8 +51,9 @@ local function log(count)
     return seed % n
   end
   for i = 1, count do
-    lines[i] = ('%d.%d.%d.%d - - [2023-11-14T22:%02d:%02d.%03dZ] "%s /login?next=%d HTTP/1.1" %d %d'):format(random(255), random(255),
-      random(255), random(255), random(60), random(60), random(1000), methods[random(3) + 1], random(1e6), statuses[random(5) + 1], random(1e5))
+    lines[i] = ('%d.%d.%d.%d - - [2023-11-14T22:%02d:%02d.%03dZ] "%s /login?next=%d HTTP/1.1" %d %d'):format(
+      random(255), random(255), random(255), random(255), random(60), random(60), random(1000),
+      methods[random(3) + 1], random(1e6), statuses[random(5) + 1], random(1e5))
   end
   return lines
 end
@@ -161,6 +162,35 @@ finished: 6 chunks
     prints('frames', 'pieces of 1\n' .. good .. 'pieces of 7\n' .. good .. 'pieces of 65536\n' .. good ..
       'an end inside a frame\n' .. good .. '  failed: Incomplete frame: 10 leftover bytes\n' ..
       'a frame that is too large\n  5 bytes: "small"\n  failed: Frame too large\n')
+  end)
+
+  -- Joining what there is whenever a piece comes would cost 16 times as much for a frame of 4 times the size.
+  it('frames takes a long frame in many pieces at the same cost a byte', function()
+    write(dir .. '/cost.lua', [[
+      local weir = require 'weir'
+      local print_, FrameParser = print, nil
+      print = function() end
+      FrameParser = assert(loadfile 'scripts/examples/frames.lua')()
+      print = print_
+      local function cost(mib)
+        local n, got, start = mib * 65536, 0, os.clock()
+        local piece, header, sent = ('x'):rep(16), string.char(0, mib * 16, 0, 0), -1
+        weir.pipeline(weir.Readable{ read = function(self)
+          sent = sent + 1
+          if sent == 0 then self:push(header) else self:push(sent <= n and piece or nil) end
+        end }, FrameParser(2 ^ 24), weir.Writable{ objectMode = true, write = function(_, frame, callback)
+          got = got + #frame.data
+          callback()
+        end })
+        assert(got == mib * 1048576)
+        return os.clock() - start
+      end
+      cost(1)
+      print(cost(4) / cost(1))
+    ]])
+    local text, status = run(('%s %s/cost.lua'):format(quote(weir), dir))
+    assert.equal(0, status, text)
+    assert(tonumber(text) < 8, text)
   end)
 
   it('safe-pipeline leaves nothing open, however it ends', function()

@@ -92,6 +92,22 @@ describe('an atomic file', function()
     assert.same({}, fs.readdir(dir))
   end))
 
+  it('leaves nothing when the process ends in the middle', function()
+    for _, ending in ipairs { 'error "stop"', 'weir.process.exit(3)', 'weir.process.exit(0)' } do
+      local script = dir .. '/script.lua'
+      local file = io.open(script, 'w')
+      file:write(([[
+        local weir = require 'weir'
+        local stream = weir.fs.createWriteStream('%s', { atomic = true })
+        weir.fs.createReadStream('/dev/zero'):pipe(stream)
+        weir.setTimeout(function() %s end, 20)
+      ]]):format(path, ending))
+      file:close()
+      os.execute(('timeout 10 %s %s 2>/dev/null'):format(os.getenv 'WEIR', script))
+      assert.equal('script.lua\n', command('ls -A %s', dir))
+    end
+  end)
+
   it('says what is wrong', within(function()
     assert.equal('EISDIR', failure_of(fs.createWriteStream(dir, { atomic = true })).code)
     assert.equal('ENOENT', failure_of(fs.createWriteStream(dir .. '/none/file', { atomic = true })).code)

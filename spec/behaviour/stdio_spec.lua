@@ -47,6 +47,19 @@ describe('the streams of the process', function()
     assert.equal('1000000\n', shell('@ | { sleep 0.2; wc -c; }', "weir.stdout:write(('x'):rep(1e6))"))
   end)
 
+  it('lose nothing when the process is ended', function()
+    local code = [[
+      for _ = 1, 1000 do weir.stdout:write(('x'):rep(1000)) end
+      weir.process:on('exit', function() weir.stdout:write 'last' end)
+      if ... then weir.sleep(10) end
+      weir.process.exit(3)
+    ]]
+    assert.equal('1000004\n', shell('@ | { sleep 0.2; wc -c; }', code))
+    assert.equal('1000004\n', shell('@ later | { sleep 0.2; wc -c; }', code))
+    assert.equal('1000004\n', shell('t=$(mktemp); @ >$t; wc -c <$t; rm $t', code))
+    assert.equal('3\n', shell('@ >/dev/full; echo $?', code))
+  end)
+
   it('end quietly when nobody reads any more', function()
     assert.equal('line 1\n141\n', shell('@ | head -n1; echo ${PIPESTATUS[0]}', [[
       local function go()

@@ -65,7 +65,7 @@ local function through(stream, input, cut)
     if stream.destroyed then break end
   end
   if not stream.destroyed then stream:finish() end
-  if not stream.closed then
+  if events[#events] ~= 'close' then
     local wake, here = weir.wait.prepare()
     stream:on('close', function() wake() end)
     here()
@@ -440,7 +440,7 @@ describe('zlib', function()
         stream:destroy()
         return n - 10
       end
-      assert.same({ 0, 9, 12, 12 }, { size 'none', size 'partial', size 'sync', size() })
+      assert.same({ 0, 7, 11, 11 }, { size 'none', size 'partial', size 'sync', size() })
     end))
 
     it('of a stream that has ended calls back', within(function()
@@ -577,7 +577,7 @@ describe('zlib', function()
     local cases = {
       { { level = 10 }, 'ERR_OUT_OF_RANGE', 'The value of "options.level" is out of range. It must be >= -1 and <= 9. Received 10' },
       { { level = 'a' }, 'ERR_INVALID_ARG_TYPE', 'The "options.level" property must be of type number. Received type string (\'a\')' },
-      { { level = math.huge }, 'ERR_OUT_OF_RANGE', 'The value of "options.level" is out of range. It must be a finite number. Received Infinity' },
+      { { level = math.huge }, 'ERR_OUT_OF_RANGE', 'The value of "options.level" is out of range. It must be a finite number. Received inf' },
       { { windowBits = 8 }, 'ERR_OUT_OF_RANGE', 'The value of "options.windowBits" is out of range. It must be >= 9 and <= 15. Received 8' },
       { { chunkSize = 1 }, 'ERR_OUT_OF_RANGE', 'The value of "options.chunkSize" is out of range. It must be >= 64. Received 1' },
       { { memLevel = 0 }, 'ERR_OUT_OF_RANGE', 'The value of "options.memLevel" is out of range. It must be >= 1 and <= 9. Received 0' },
