@@ -143,21 +143,39 @@ static void wait(struct wr_fileread *r)
         fail(r, rc);
 }
 
+/* Does nobody want what there is? */
+static bool idles(const struct wr_fileread *r)
+{
+    const struct wr_stream *s = r->file.s;
+    return r->file.keep && r->file.polled && !r->forced && wr_readable_is_paused(s) &&
+           !wr_stream_listens(s, WR_EV_READABLE);
+}
+
+/* The read was not begun: the stream will ask again when it goes on. */
+static void not_now(struct wr_fileread *r)
+{
+    r->asked = false;
+    if (r->file.s->read == WR_READ_READING)
+        wr_stream_step(r->file.s, WR_MACHINE_READ, WR_READ_ON_PUSH);
+}
+
 static void on_pause(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, struct wr_error *err)
 {
+    (void)s;
+    (void)ev;
     (void)err;
     struct wr_fileread *r = (struct wr_fileread *)(void *)((char *)w - offsetof(struct wr_fileread, watch));
-    if (ev == WR_EV_PAUSE)
-        wr_file_unwait(&r->file);
-    else if (r->asked && !wr_stream_destroyed(s))
-        wait(r);
+    if (!r->file.io.events)
+        return;
+    wr_file_unwait(&r->file);
+    not_now(r);
 }
 
 static void watch(struct wr_fileread *r)
 {
     if (r->watching)
         return;
-    r->watch = (struct wr_watch){.mask = 1u << WR_EV_PAUSE | 1u << WR_EV_RESUME, .fn = on_pause};
+    r->watch = (struct wr_watch){.mask = 1u << WR_EV_PAUSE, .fn = on_pause};
     wr_watch_add(r->file.s, &r->watch, false);
     r->watching = true;
 }
@@ -192,8 +210,9 @@ static void read_later(struct wr_fileread *r)
 
 void wr_fileread_again(struct wr_fileread *r)
 {
-    if (r->asked && r->file.polled && !r->file.io.events && !wr_stream_destroyed(r->file.s))
-        wait(r);
+    r->forced = true;
+    wr_readable_ask(r->file.s);
+    r->forced = false;
 }
 
 /* What is there: of a file, as much as is wanted, since it may be cached in part. As wr_file_try_read. */
@@ -212,6 +231,10 @@ static ssize_t try_all(struct wr_fileread *r)
 void wr_fileread_read(struct wr_fileread *r)
 {
     struct wr_file *f = &r->file;
+    if (idles(r)) {
+        not_now(r);
+        return;
+    }
     r->asked = true;
     r->want = r->left >= 0 && r->left < r->size ? (size_t)r->left : r->size;
     if (!r->want) {

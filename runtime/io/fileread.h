@@ -21,6 +21,7 @@ struct wr_fileread {
     bool asked;            /* the handler `read` was not answered yet */
     struct wr_watch watch; /* of one that is kept, and polled: while it is paused, it is not waited for */
     bool watching;
+    bool forced; /* read although it is paused */
 };
 
 /* Readies R (cleared) as wr_file_init does. START: the first byte, -1: where the descriptor stands. LAST: the last byte

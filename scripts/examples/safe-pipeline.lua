@@ -49,9 +49,9 @@ end
 local function run(title, input, each, signal)
   os.remove(output)
   local before = openDescriptors()
-  local stages = {
-    weir.fs.createReadStream(input, { name = 'input' }),
-    weir.zlib.createGunzip{ name = 'gunzip' },
+  local stages = { -- the first marks are small, so that the input is still open when line 100 comes
+    weir.fs.createReadStream(input, { name = 'input', highWaterMark = 256 }),
+    weir.zlib.createGunzip{ name = 'gunzip', highWaterMark = 256 },
     weir.lines{ name = 'lines' },
     numbered(each),
     weir.fs.createWriteStream(output, { name = 'output', atomic = true }),
