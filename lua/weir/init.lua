@@ -40,7 +40,6 @@ local weir = {
   AbortSignal = abort.AbortSignal,
   EventEmitter = events.EventEmitter,
   Error = errors.Error,
-  null = core.null,
   class = class,
   errors = errors,
   events = events,
@@ -92,14 +91,14 @@ end
 
 local lazy = {}
 for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines' } do lazy[name] = 'weir.' .. name end
-local own = { stdin = true, stdout = true, stderr = true }
+local fields = { stdin = 'stdio', stdout = 'stdio', stderr = 'stdio', null = 'json' } -- name -> the module that it is a field of
 
 return setmetatable(weir, {
   __index = function(_, key)
-    local name = own[key] and 'weir.stdio' or lazy[key]
+    local name = fields[key] and 'weir.' .. fields[key] or lazy[key]
     if not name then return nil end
     local module = require(name)
-    if own[key] then module = module[key] end
+    if fields[key] then module = module[key] end
     rawset(weir, key, module)
     return module
   end,

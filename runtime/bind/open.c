@@ -79,7 +79,8 @@ bool wr_open_closes(void)
 #define TICKS_A_DRAIN 20000 /* then descriptors and timers get their turn */
 
 #define PACE_EVERY 64          /* drains */
-#define HEADROOM_KIB (6 * 1024) /* garbage that may pile up before the collector begins a new round */
+#define STEP_MULTIPLE 400       /* how much faster than memory is taken it is looked through, in percent */
+#define HEADROOM_KIB (3 * 1024) /* garbage that may pile up before the collector begins a new round */
 
 /* The pace of the collector, in a state of weir's own: a small heap is let grow by HEADROOM_KIB before it is marked again,
  * which costs bounded memory and saves a third of the work on streams of small objects; a large one doubles, as usual. */
@@ -96,6 +97,7 @@ static void pace(struct wr_bind *b)
 static int pace_on(lua_State *L)
 {
     wr_bind_self(L)->paced = true;
+    lua_gc(L, LUA_GCSETSTEPMUL, STEP_MULTIPLE);
     return 0;
 }
 

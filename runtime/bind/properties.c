@@ -115,6 +115,31 @@ static int get(lua_State *L)
     return 1;
 }
 
+static void set_number(lua_State *L, const char *name, double value)
+{
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* core.stats(self) -> what passed, and how long it was held back */
+static int stats(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    struct wr_stream *s = wr_luastream_arg(L, b, 1);
+    const struct wr_stats *t = &s->stats;
+    uint64_t waited = t->waited_ns;
+    if (t->stopped_at && s->flow->now)
+        waited += s->flow->now(s->flow->user) - t->stopped_at;
+    lua_createtable(L, 0, 6);
+    set_number(L, "taken", (double)t->in);
+    set_number(L, "given", (double)t->out);
+    set_number(L, "stops", (double)t->stops);
+    set_number(L, "waited", (double)waited / 1e6);
+    set_number(L, "bursts", s->sh->bursts);
+    set_number(L, "longestBurst", s->sh->longest);
+    return 1;
+}
+
 void wr_properties_open(lua_State *L, struct wr_bind *b)
 {
     lua_newtable(L);
@@ -125,4 +150,6 @@ void wr_properties_open(lua_State *L, struct wr_bind *b)
         lua_setfield(L, -2, properties[i].name);
     }
     lua_setfield(L, -2, "properties");
+    static const luaL_Reg functions[] = {{"stats", stats}, {NULL, NULL}};
+    wr_bind_register(L, b, functions);
 }

@@ -300,6 +300,12 @@ end
 ---@return weir.Stream self
 Stream.destroy = core.destroy
 
+---`stream:stats()`: what passed and where it was held back, to see which stage is the bottleneck: `taken` (chunks its writable
+---side has taken), `given` (chunks its readable side has given), `stops` (how often a pipe had to stop for it), `waited` (how
+---long, in milliseconds), `bursts` (bursts of more than one chunk into it), `longestBurst` (in chunks).
+---@return { taken: integer, given: integer, stops: integer, waited: number, bursts: integer, longestBurst: integer }
+Stream.stats = core.stats
+
 ---Follows `signal`: when it aborts, `stream` is destroyed with an AbortError. Node's `addAbortSignal`.
 ---@generic T: weir.Stream
 ---@param signal weir.AbortSignal

@@ -55,6 +55,14 @@ local function start(stages, options, done)
   local handle, onAbort
   local finish = options.finish
   if finish == nil then finish = options['end'] end
+  local last = stages[#stages]
+  if last._isStdio and finish ~= false then -- is not finished, but all must be written
+    local told = done
+    finish = false
+    done = function(err)
+      if err then told(err) else last:write('', told) end
+    end
+  end
   handle = core.pipeline(stages, finish ~= false, function(err)
     handle = nil
     if onAbort then signal:off('abort', onAbort) end

@@ -87,6 +87,7 @@ function Readable:pipe(dest, options)
     if type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
     if options.finish == false or options['end'] == false then finish = false end
   end
+  if dest._isStdio then finish = false end
   core_pipe(self, dest, finish)
   return dest
 end

@@ -25,7 +25,8 @@ static void assert_pairs(enum wr_machine machine, const int *expected, int state
             int next = wr_state_next(machine, state, event), wanted = expected[state * events + event];
             if (next != wanted)
                 fail_msg("%s by %s: %s, not %s", wr_state_name(machine, state), wr_state_event_name(machine, event),
-                         next < 0 ? "none" : wr_state_name(machine, next), wanted < 0 ? "none" : wr_state_name(machine, wanted));
+                         next < 0 ? "none" : wr_state_name(machine, next),
+                         wanted < 0 ? "none" : wr_state_name(machine, wanted));
         }
     }
 }
@@ -111,8 +112,8 @@ static void names_are_those_of_the_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(life_has_its_pairs),       cmocka_unit_test(readable_has_its_pairs),
-        cmocka_unit_test(writable_has_its_pairs),   cmocka_unit_test(machines_only_go_forward),
+        cmocka_unit_test(life_has_its_pairs),           cmocka_unit_test(readable_has_its_pairs),
+        cmocka_unit_test(writable_has_its_pairs),       cmocka_unit_test(machines_only_go_forward),
         cmocka_unit_test(names_are_those_of_the_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
