@@ -24,26 +24,26 @@ enum wr_call {
     WR_CALL_WRITEV,    /* (self, handler, chunks, callback) */
     WR_CALL_FINAL,
     WR_CALL_FLUSH,
-    WR_CALL_DESTROY,   /* (self, handler, err, callback) */
-    WR_CALL_EVENT,     /* (self, name, value) */
-    WR_CALL_RUN,       /* (fn, ...): a tick, a timer, a callback: errors are uncaught */
-    WR_CALL_UNCAUGHT,  /* (err) */
-    WR_CALL_BURST,     /* (self, source's self or nil) -> what a burst of its handlers needs: a table, [1] its driver */
+    WR_CALL_DESTROY,  /* (self, handler, err, callback) */
+    WR_CALL_EVENT,    /* (self, name, value) */
+    WR_CALL_RUN,      /* (fn, ...): a tick, a timer, a callback: errors are uncaught */
+    WR_CALL_UNCAUGHT, /* (err) */
+    WR_CALL_BURST,    /* (self, source's self or nil) -> what a burst of its handlers needs: a table, [1] its driver */
     WR_CALL_BURST_FAILED, /* (self, err, traceback, was it `write`) */
-    WR_CALL_ERROR,     /* (message, code, traceback level, fields...) -> error object */
+    WR_CALL_ERROR,        /* (message, code, traceback level, fields...) -> error object */
     WR_CALL_COUNT
 };
 
 #define WR_IDLE_MAX 32 /* coroutines kept for the next call */
 
 struct wr_bind {
-    lua_State *L; /* a thread of our own, anchored in the registry, for whatever needs one */
+    lua_State *L;      /* a thread of our own, anchored in the registry, for whatever needs one */
     lua_State *anchor; /* objects on their way, by handle; its first slots are the tables below */
     struct wr_alloc alloc;
     struct wr_flow flow;
     struct wr_loop *loop;
-    struct wr_pool *pool; /* made when first needed */
-    int calls[WR_CALL_COUNT]; /* registry references */
+    struct wr_pool *pool;        /* made when first needed */
+    int calls[WR_CALL_COUNT];    /* registry references */
     int ours, idle_table, token; /* registry references: coroutines of ours (weak); idle ones; what a wait yields */
     int stream_meta;
     lua_State *idle[WR_IDLE_MAX];
@@ -57,7 +57,7 @@ struct wr_bind {
     struct wr_fifo free_ids;
     bool owns_loop, closing;
     bool outside; /* nobody runs the loop: code of the state counts as inside, so that ticks wait */
-    bool failed; /* an uncaught error has ended the run */
+    bool failed;  /* an uncaught error has ended the run */
 };
 
 /* Slots of the anchor's stack. */

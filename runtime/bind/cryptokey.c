@@ -142,7 +142,8 @@ static void read_arguments(lua_State *L, struct scrypt *s)
 
 static void run(struct scrypt *s)
 {
-    s->status = wr_kdf_scrypt(&s->params, s->password, s->password_len, s->salt, s->salt_len, s->out, s->len, &s->fault);
+    s->status =
+        wr_kdf_scrypt(&s->params, s->password, s->password_len, s->salt, s->salt_len, s->out, s->len, &s->fault);
 }
 
 /* core.scryptRun(password, salt, length, asKey, N, r, p, maxmem) -> string or key, or nil, code, message, number */

@@ -252,9 +252,16 @@ static int hash_digest(lua_State *L)
 
 void wr_cryptostream_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {
-        {"cipherNew", new_cipher},   {"cipherUpdate", update},   {"cipherFinal", final},       {"cipherAad", set_aad},
-        {"cipherTag", get_tag},      {"cipherSetTag", set_tag},  {"cipherPadding", set_padding}, {"hashNew", new_hash},
-        {"hashUpdate", hash_update}, {"hashDigest", hash_digest}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"cipherNew", new_cipher},
+                                         {"cipherUpdate", update},
+                                         {"cipherFinal", final},
+                                         {"cipherAad", set_aad},
+                                         {"cipherTag", get_tag},
+                                         {"cipherSetTag", set_tag},
+                                         {"cipherPadding", set_padding},
+                                         {"hashNew", new_hash},
+                                         {"hashUpdate", hash_update},
+                                         {"hashDigest", hash_digest},
+                                         {NULL, NULL}};
     wr_bind_register(L, b, functions);
 }

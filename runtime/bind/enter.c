@@ -62,7 +62,8 @@ static bool waits(struct wr_bind *b, lua_State *co)
 
 static void stray_yield(struct wr_bind *b)
 {
-    lua_pushliteral(b->L, "a handler, listener or callback left by coroutine.yield(): only weir's own waits may (use weir.wrap)");
+    lua_pushliteral(
+        b->L, "a handler, listener or callback left by coroutine.yield(): only weir's own waits may (use weir.wrap)");
     wr_enter_uncaught(b, b->L);
 }
 

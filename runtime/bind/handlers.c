@@ -294,13 +294,9 @@ static int on_destroyed(lua_State *L)
 
 void wr_handlers_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {{"constructed", on_constructed},
-                                         {"done", on_done},
-                                         {"writeRaised", on_write_raised},
-                                         {"failed", on_failed},
-                                         {"finaled", on_finaled},
-                                         {"flushed", on_flushed},
-                                         {"destroyed", on_destroyed},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"constructed", on_constructed},  {"done", on_done},
+                                         {"writeRaised", on_write_raised}, {"failed", on_failed},
+                                         {"finaled", on_finaled},          {"flushed", on_flushed},
+                                         {"destroyed", on_destroyed},      {NULL, NULL}};
     wr_bind_register(L, b, functions);
 }

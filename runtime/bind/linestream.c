@@ -23,12 +23,12 @@ enum { BYTES_MOST = 1 << 18 };
 struct line_stream {
     struct wr_lua_stream ls;
     struct wr_lines *lines;
-    uint32_t next, out; /* of the slices that are out, the one to come; how many there are */
-    uint64_t number;    /* lines made */
-    size_t max;         /* the longest line */
-    size_t unread;      /* bytes made since the ring was empty */
-    bool asked;         /* by the readable side, and not answered yet */
-    bool flushing;      /* all was written */
+    uint32_t next, out;     /* of the slices that are out, the one to come; how many there are */
+    uint64_t number;        /* lines made */
+    size_t max;             /* the longest line */
+    size_t unread;          /* bytes made since the ring was empty */
+    bool asked;             /* by the readable side, and not answered yet */
+    bool flushing;          /* all was written */
     bool faulty, no_memory; /* no more lines can be made, because of that or of what `lines` says */
     bool running, again;
 };

@@ -124,7 +124,7 @@ static void fill_env(lua_State *L, struct wr_bind *b, struct wr_lua_stream *ls, 
 }
 
 struct wr_lua_stream *wr_luastream_make(lua_State *L, struct wr_bind *b, size_t size, const struct wr_stream_ops *ops,
-                                     uint32_t has, int32_t r_mark, int32_t w_mark)
+                                        uint32_t has, int32_t r_mark, int32_t w_mark)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);

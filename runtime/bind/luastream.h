@@ -47,9 +47,9 @@ void wr_luastream_push_env(lua_State *L, struct wr_bind *b, struct wr_stream *s)
 void wr_luastream_push_self(lua_State *L, struct wr_bind *b, struct wr_stream *s);
 
 /* A new stream of SIZE bytes in C for the table at INDEX 1 of L, which gets its fields _u, _s, _r and _w; handlers from the
- * table at index 2 (or nil). OPS NULL: the handlers of Lua. Raises on failure. The caller calls wr_stream_start. */
+ * table at index 2 (or nil). OPS NULL: the handlers of Lua. Raises on failure. The caller calls wr_life_start. */
 struct wr_lua_stream *wr_luastream_make(lua_State *L, struct wr_bind *b, size_t size, const struct wr_stream_ops *ops,
-                                     uint32_t has, int32_t r_mark, int32_t w_mark);
+                                        uint32_t has, int32_t r_mark, int32_t w_mark);
 
 /* The host operations of every flow of this room. */
 extern const struct wr_host_ops wr_luastream_host;

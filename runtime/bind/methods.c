@@ -14,8 +14,8 @@
 
 #include "methods.h"
 
-#define SELF                                                                                                               \
-    struct wr_bind *b = wr_bind_self(L);                                                                                   \
+#define SELF                                                                                                           \
+    struct wr_bind *b = wr_bind_self(L);                                                                               \
     struct wr_stream *s = wr_luastream_arg(L, b, 1)
 
 /* core.new(self, handlers, has, readableMark, writableMark) */
@@ -32,7 +32,7 @@ static int new_stream(lua_State *L)
 static int start(lua_State *L)
 {
     SELF;
-    wr_stream_start(s);
+    wr_life_start(s);
     return 0;
 }
 
@@ -311,9 +311,21 @@ static int leave_stream(lua_State *L)
 
 void wr_methods_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {
-        {"new", new_stream}, {"start", start},       {"push", push},       {"unshift", unshift}, {"read", read_chunk},
-        {"pause", pause_stream},    {"resume", resume_stream},     {"listener", listener}, {"write", write_chunk},   {"finish", finish},
-        {"cork", cork},      {"uncork", uncork},     {"destroy", destroy}, {"abort", abort_stream}, {"leave", leave_stream}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"new", new_stream},
+                                         {"start", start},
+                                         {"push", push},
+                                         {"unshift", unshift},
+                                         {"read", read_chunk},
+                                         {"pause", pause_stream},
+                                         {"resume", resume_stream},
+                                         {"listener", listener},
+                                         {"write", write_chunk},
+                                         {"finish", finish},
+                                         {"cork", cork},
+                                         {"uncork", uncork},
+                                         {"destroy", destroy},
+                                         {"abort", abort_stream},
+                                         {"leave", leave_stream},
+                                         {NULL, NULL}};
     wr_bind_register(L, b, functions);
 }

@@ -78,7 +78,7 @@ bool wr_open_closes(void)
 
 #define TICKS_A_DRAIN 20000 /* then descriptors and timers get their turn */
 
-#define PACE_EVERY 64          /* drains */
+#define PACE_EVERY 64           /* drains */
 #define STEP_MULTIPLE 400       /* how much faster than memory is taken it is looked through, in percent */
 #define HEADROOM_KIB (3 * 1024) /* garbage that may pile up before the collector begins a new round */
 
@@ -199,8 +199,8 @@ static int exit_process(lua_State *L)
 /* core.trampolines{ name = function } */
 static int trampolines(lua_State *L)
 {
-    static const char *const names[] = {"construct", "read",  "write", "writev",   "final", "flush",
-                                        "destroy",   "event", "run",   "uncaught", "burst", "burstFailed", "error"};
+    static const char *const names[] = {"construct", "read", "write",    "writev", "final",       "flush", "destroy",
+                                        "event",     "run",  "uncaught", "burst",  "burstFailed", "error"};
     struct wr_bind *b = wr_bind_self(L);
     for (int i = 0; i < WR_CALL_COUNT; i++) {
         lua_getfield(L, 1, names[i]);
@@ -246,10 +246,26 @@ static void push_cdef(lua_State *L)
     lua_setfield(L, -2, "sharedSize");
 }
 
-#define FLAGS(X)                                                                                                           \
-    X(HAS_CONSTRUCT) X(HAS_READ) X(HAS_WRITE) X(HAS_WRITEV) X(HAS_FINAL) X(HAS_FLUSH) X(HAS_DESTROY) X(IS_READABLE)        \
-    X(IS_WRITABLE) X(IS_TRANSFORM) X(OBJECTS_READ) X(OBJECTS_WRITE) X(AUTO_DESTROY) X(EMIT_CLOSE) X(HALF_OPEN)             \
-    X(CLOSED_READ) X(CLOSED_WRITE) X(BURSTS) X(BULK)
+#define FLAGS(X)                                                                                                       \
+    X(HAS_CONSTRUCT)                                                                                                   \
+    X(HAS_READ)                                                                                                        \
+    X(HAS_WRITE)                                                                                                       \
+    X(HAS_WRITEV)                                                                                                      \
+    X(HAS_FINAL)                                                                                                       \
+    X(HAS_FLUSH)                                                                                                       \
+    X(HAS_DESTROY)                                                                                                     \
+    X(IS_READABLE)                                                                                                     \
+    X(IS_WRITABLE)                                                                                                     \
+    X(IS_TRANSFORM)                                                                                                    \
+    X(OBJECTS_READ)                                                                                                    \
+    X(OBJECTS_WRITE)                                                                                                   \
+    X(AUTO_DESTROY)                                                                                                    \
+    X(EMIT_CLOSE)                                                                                                      \
+    X(HALF_OPEN)                                                                                                       \
+    X(CLOSED_READ)                                                                                                     \
+    X(CLOSED_WRITE)                                                                                                    \
+    X(BURSTS)                                                                                                          \
+    X(BULK)
 
 static void push_flags(lua_State *L)
 {
@@ -314,8 +330,9 @@ static void make_threads(lua_State *L, struct wr_bind *b)
 
 static void open_files(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {
-        {"loop", run_loop}, {"stop", stop_loop}, {"fail", fail}, {"pace", pace_on}, {"exit", exit_process}, {"trampolines", trampolines}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"loop", run_loop}, {"stop", stop_loop},    {"fail", fail},
+                                         {"pace", pace_on},  {"exit", exit_process}, {"trampolines", trampolines},
+                                         {NULL, NULL}};
     wr_bind_register(L, b, functions);
     wr_luastream_open(L, b);
     wr_handlers_open(L, b);

@@ -11,8 +11,8 @@
 
 #include "methods.h"
 
-#define SELF                                                                                                               \
-    struct wr_bind *b = wr_bind_self(L);                                                                                   \
+#define SELF                                                                                                           \
+    struct wr_bind *b = wr_bind_self(L);                                                                               \
     struct wr_stream *s = wr_luastream_arg(L, b, 1)
 
 /* core.pipe(self, dest, finish) */

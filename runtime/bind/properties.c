@@ -19,38 +19,38 @@ static bool has_write(const struct wr_stream *s)
 /* Each pushes one value. */
 typedef void property_fn(lua_State *L, struct wr_bind *b, struct wr_stream *s);
 
-#define BOOLEAN(name, expr)                                                                                                \
-    static void name(lua_State *L, struct wr_bind *b, struct wr_stream *s)                                                 \
-    {                                                                                                                      \
-        (void)b;                                                                                                           \
-        lua_pushboolean(L, (expr));                                                                                        \
+#define BOOLEAN(name, expr)                                                                                            \
+    static void name(lua_State *L, struct wr_bind *b, struct wr_stream *s)                                             \
+    {                                                                                                                  \
+        (void)b;                                                                                                       \
+        lua_pushboolean(L, (expr));                                                                                    \
     }
-#define NUMBER(name, expr)                                                                                                 \
-    static void name(lua_State *L, struct wr_bind *b, struct wr_stream *s)                                                 \
-    {                                                                                                                      \
-        (void)b;                                                                                                           \
-        lua_pushnumber(L, (lua_Number)(expr));                                                                             \
+#define NUMBER(name, expr)                                                                                             \
+    static void name(lua_State *L, struct wr_bind *b, struct wr_stream *s)                                             \
+    {                                                                                                                  \
+        (void)b;                                                                                                       \
+        lua_pushnumber(L, (lua_Number)(expr));                                                                         \
     }
 
 BOOLEAN(destroyed, wr_stream_destroyed(s))
 BOOLEAN(closed, wr_stream_closed(s))
-BOOLEAN(readable, has_read(s) && !(s->has &WR_CLOSED_READ) && !wr_stream_destroyed(s) && !s->error_emitted &&
+BOOLEAN(readable, has_read(s) && !(s->has & WR_CLOSED_READ) && !wr_stream_destroyed(s) && !s->error_emitted &&
                       s->read != WR_READ_DONE)
 BOOLEAN(readable_ended, s->read == WR_READ_DONE)
-BOOLEAN(readable_did_read, (s->r &WR_R_DATA_EMITTED) != 0)
-BOOLEAN(readable_aborted, has_read(s) && !(s->has &WR_CLOSED_READ) && (wr_stream_destroyed(s) || s->errored) &&
-                              s->read != WR_READ_DONE)
-BOOLEAN(readable_object_mode, (s->has &WR_OBJECTS_READ) != 0)
+BOOLEAN(readable_did_read, (s->r & WR_R_DATA_EMITTED) != 0)
+BOOLEAN(readable_aborted,
+        has_read(s) && !(s->has & WR_CLOSED_READ) && (wr_stream_destroyed(s) || s->errored) && s->read != WR_READ_DONE)
+BOOLEAN(readable_object_mode, (s->has & WR_OBJECTS_READ) != 0)
 BOOLEAN(writable, has_write(s) && s->write == WR_WRITE_OPEN && !wr_stream_destroyed(s) && !s->errored)
 BOOLEAN(writable_ended, s->write >= WR_WRITE_ENDING)
 BOOLEAN(writable_finished, s->write == WR_WRITE_FINISHED)
 BOOLEAN(writable_need_drain, wr_writable_needs_drain(s))
-BOOLEAN(writable_aborted, has_write(s) && !(s->has &WR_CLOSED_WRITE) && (wr_stream_destroyed(s) || s->errored) &&
+BOOLEAN(writable_aborted, has_write(s) && !(s->has & WR_CLOSED_WRITE) && (wr_stream_destroyed(s) || s->errored) &&
                               s->write != WR_WRITE_FINISHED)
-BOOLEAN(writable_object_mode, (s->has &WR_OBJECTS_WRITE) != 0)
+BOOLEAN(writable_object_mode, (s->has & WR_OBJECTS_WRITE) != 0)
 BOOLEAN(is_paused, wr_readable_is_paused(s))
-BOOLEAN(auto_destroy, (s->has &WR_AUTO_DESTROY) != 0)
-BOOLEAN(allow_half_open, (s->has &WR_HALF_OPEN) != 0)
+BOOLEAN(auto_destroy, (s->has & WR_AUTO_DESTROY) != 0)
+BOOLEAN(allow_half_open, (s->has & WR_HALF_OPEN) != 0)
 NUMBER(readable_length, wr_readable_length(s))
 NUMBER(readable_mark, s->sh->r.mark)
 NUMBER(writable_length, wr_writable_length(s))

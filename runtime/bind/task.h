@@ -9,8 +9,8 @@
 struct wr_task {
     struct wr_job job;
     struct wr_bind *b;
-    size_t size; /* of the whole struct */
-    int callback, kept; /* registry references: the function; what its work reads */
+    size_t size;                     /* of the whole struct */
+    int callback, kept;              /* registry references: the function; what its work reads */
     void (*work)(struct wr_task *t); /* on a thread of the pool: nothing of Lua's but strings that are kept */
     /* Pushes the arguments of the callback on L; how many. Not called when the runtime is being closed. */
     int (*results)(struct wr_task *t, lua_State *L);

@@ -107,7 +107,7 @@ static int run_now(lua_State *L)
 struct lua_timer {
     struct wr_bind *b;
     struct wr_list link; /* in wr_bind.timers while it is started */
-    int packed, self; /* registry references; 0: not started */
+    int packed, self;    /* registry references; 0: not started */
     bool repeat, immediate;
     union {
         struct wr_timer timer;
@@ -235,18 +235,12 @@ static int hrtime(lua_State *L)
 
 void wr_time_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {{"nextTick", next_tick},
-                                         {"wake", wake},
-                                         {"canWait", can_wait},
-                                         {"run", run_now},
-                                         {"timer", start_timer},
-                                         {"immediate", start_immediate},
-                                         {"timerStop", stop_timer},
-                                         {"timerRef", ref_timer},
-                                         {"timerUnref", unref_timer},
-                                         {"now", now},
-                                         {"hrtime", hrtime},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"nextTick", next_tick},     {"wake", wake},
+                                         {"canWait", can_wait},       {"run", run_now},
+                                         {"timer", start_timer},      {"immediate", start_immediate},
+                                         {"timerStop", stop_timer},   {"timerRef", ref_timer},
+                                         {"timerUnref", unref_timer}, {"now", now},
+                                         {"hrtime", hrtime},          {NULL, NULL}};
     wr_list_init(&b->timers);
     luaL_newmetatable(L, "weir timer");
     lua_pushcfunction(L, stop_timer);

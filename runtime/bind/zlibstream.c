@@ -27,10 +27,10 @@ struct zlib_stream {
     struct wr_parts *parts; /* in sections */
     struct wr_audit audit;  /* of what was decoded */
     bool compresses, keeps, over;
-    bool unaudited;         /* there was no memory for it */
-    uint64_t consumed;      /* bytes of input, decompressing */
-    int level, strategy;    /* as last asked for */
-    size_t held;            /* see wr_inflate_held */
+    bool unaudited;      /* there was no memory for it */
+    uint64_t consumed;   /* bytes of input, decompressing */
+    int level, strategy; /* as last asked for */
+    size_t held;         /* see wr_inflate_held */
     unsigned char *rest;
     size_t rest_len, rest_cap;
 };
@@ -125,8 +125,12 @@ static void keep_rest(struct wr_worn *w, const struct wr_chunk *c)
     }
 }
 
-static const struct wr_worn_ops worn_ops = {
-    .submit = wr_wornstream_submit, .section = section, .tune = tune, .turn = turn, .rest = keep_rest, .inspect = inspect};
+static const struct wr_worn_ops worn_ops = {.submit = wr_wornstream_submit,
+                                            .section = section,
+                                            .tune = tune,
+                                            .turn = turn,
+                                            .rest = keep_rest,
+                                            .inspect = inspect};
 
 /* ---- core functions */
 

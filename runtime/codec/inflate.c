@@ -46,8 +46,8 @@ struct inflate {
     unsigned char *dictionary; /* a copy */
     uint64_t consumed, produced;
     size_t held;
-    uint64_t began;                /* where the member under way began in the output */
-    bool deferred;                 /* it is not checked here */
+    uint64_t began;                 /* where the member under way began in the output */
+    bool deferred;                  /* it is not checked here */
     unsigned char trailer[TRAILER]; /* then: its last bytes so far */
     struct wr_inflate_note notes[WR_INFLATE_NOTES];
     unsigned note_count;
@@ -171,7 +171,8 @@ static void defer(struct inflate *s)
     if (!s->params.defer || s->deferred || s->produced - s->began < DEFER || s->note_count + 2 > WR_INFLATE_NOTES ||
         s->params.format == WR_INFLATE_RAW)
         return;
-    s->notes[s->note_count++] = (struct wr_inflate_note){.at = s->produced, .check = (uint32_t)s->z.adler, .gzip = s->gzip};
+    s->notes[s->note_count++] =
+        (struct wr_inflate_note){.at = s->produced, .check = (uint32_t)s->z.adler, .gzip = s->gzip};
     s->deferred = true;
     inflateValidate(&s->z, 0);
 }

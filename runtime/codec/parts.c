@@ -139,8 +139,8 @@ void wr_parts_free(struct wr_parts *p)
         wr_alloc_free(p->alloc, p, sizeof *p);
 }
 
-struct wr_codec *wr_parts_codec(const struct wr_parts *p, bool first, int level, int strategy, const unsigned char *before,
-                                size_t len, struct wr_fault *fault)
+struct wr_codec *wr_parts_codec(const struct wr_parts *p, bool first, int level, int strategy,
+                                const unsigned char *before, size_t len, struct wr_fault *fault)
 {
     struct part *s = wr_alloc_zero(p->alloc, sizeof *s);
     if (!s) {

@@ -26,8 +26,8 @@ void wr_parts_free(struct wr_parts *p);
 /* On any thread: the codec of the part that follows the LEN (<= WR_PARTS_WINDOW) bytes at BEFORE; FIRST: it begins the
  * stream. LEVEL and STRATEGY as in struct wr_deflate_params. End it with WR_FLUSH_FINISH if it is the last part, else with
  * WR_FLUSH_SYNC. NULL with FAULT set. */
-struct wr_codec *wr_parts_codec(const struct wr_parts *p, bool first, int level, int strategy, const unsigned char *before,
-                                size_t len, struct wr_fault *fault);
+struct wr_codec *wr_parts_codec(const struct wr_parts *p, bool first, int level, int strategy,
+                                const unsigned char *before, size_t len, struct wr_fault *fault);
 
 /* As wr_deflate_tune, for the codec of a part. */
 int wr_parts_tune(struct wr_codec *c, int level, int strategy, struct wr_fault *fault);

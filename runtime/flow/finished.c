@@ -174,14 +174,15 @@ static bool over_already(const struct wr_finished *w)
 void wr_finished_init(struct wr_finished *w, struct wr_stream *s, bool readable, bool writable, bool errors,
                       void (*fn)(struct wr_finished *w, struct wr_error *err))
 {
-    *w = (struct wr_finished){.stream = wr_stream_ref(s), .fn = fn, .readable = readable, .writable = writable, .added = true};
+    *w = (struct wr_finished){
+        .stream = wr_stream_ref(s), .fn = fn, .readable = readable, .writable = writable, .added = true};
     w->waits_for_close = s->has & WR_AUTO_DESTROY && s->has & WR_EMIT_CLOSE && !wr_stream_closed(s) &&
                          wr_finished_has_readable(s) == readable && wr_finished_has_writable(s) == writable;
     w->read_done = read_over(s);
     w->write_done = write_over(s);
     w->closed = wr_stream_closed(s);
-    w->watch = (struct wr_watch){.mask = BIT(END) | BIT(FINISH) | BIT(CLOSE) | (errors ? BIT(ERROR) : 0), .handles = errors,
-                                 .fn = on_event};
+    w->watch = (struct wr_watch){
+        .mask = BIT(END) | BIT(FINISH) | BIT(CLOSE) | (errors ? BIT(ERROR) : 0), .handles = errors, .fn = on_event};
     wr_watch_add(s, &w->watch, false);
     if (over_already(w))
         wr_tick_add(s->flow, over_tick, s, NULL, (struct wr_done){.arg = (intptr_t)&w->watch});

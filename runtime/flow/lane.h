@@ -21,28 +21,28 @@ struct wr_room {
 };
 
 struct wr_lane {
-    struct wr_codec *codec; /* NULL: a section that has not begun, or is over */
+    struct wr_codec *codec;             /* NULL: a section that has not begun, or is over */
     struct wr_queue pending, in, ready; /* not yet in a job; of the job; made, not handed on */
-    enum wr_flush flush; /* what follows `in` */
-    intptr_t arg;        /* of the mark that follows; 0: none */
+    enum wr_flush flush;                /* what follows `in` */
+    intptr_t arg;                       /* of the mark that follows; 0: none */
     struct wr_room rooms[WR_LANE_ROOMS];
     unsigned room_count;
 
     enum wr_step step; /* what the job has come to */
     struct wr_fault fault;
-    size_t consumed;   /* bytes of `in`, by the job */
+    size_t consumed; /* bytes of `in`, by the job */
 
     unsigned char *before; /* sections: the last bytes of the one before */
     size_t before_len;
-    intptr_t tuned;    /* sections: the argument that their codec is made with */
-    uint64_t left;     /* bytes that still belong to it, before `pending` is full */
-    bool out;          /* the job is out */
-    bool loaded;       /* `in`, `flush` and `arg` are of a job that has not come to its end */
-    bool marked;       /* a mark is the end of that job */
-    bool first, last;  /* nothing is before, nothing follows it */
-    bool closing;      /* the job brings it to its end */
-    bool over;         /* nothing more will be made */
-    bool failed;       /* because of `fault` */
+    intptr_t tuned;   /* sections: the argument that their codec is made with */
+    uint64_t left;    /* bytes that still belong to it, before `pending` is full */
+    bool out;         /* the job is out */
+    bool loaded;      /* `in`, `flush` and `arg` are of a job that has not come to its end */
+    bool marked;      /* a mark is the end of that job */
+    bool first, last; /* nothing is before, nothing follows it */
+    bool closing;     /* the job brings it to its end */
+    bool over;        /* nothing more will be made */
+    bool failed;      /* because of `fault` */
     bool retired;
 };
 

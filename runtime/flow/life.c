@@ -29,7 +29,7 @@ static void construct_tick(struct wr_flow *f, struct wr_tick *t)
     t->stream->ops->construct(t->stream);
 }
 
-void wr_stream_start(struct wr_stream *s)
+void wr_life_start(struct wr_stream *s)
 {
     if (s->has & WR_HAS_CONSTRUCT)
         wr_tick_add(s->flow, construct_tick, s, NULL, NOBODY);

@@ -5,6 +5,9 @@
 
 #include "stream.h"
 
+/* Starts S: schedules `construct`. Apart from wr_stream_init, so that the owner can finish its own struct first. */
+void wr_life_start(struct wr_stream *s);
+
 /* The handler `construct` has completed, with ERR (borrowed) or NULL. */
 void wr_life_constructed(struct wr_stream *s, struct wr_error *err);
 

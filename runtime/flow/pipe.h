@@ -10,7 +10,7 @@
 
 /* An edge. All of it is flow's; others may read. */
 struct wr_pipe {
-    struct wr_pipe *next; /* of the same source, in the order of their making */
+    struct wr_pipe *next;            /* of the same source, in the order of their making */
     struct wr_stream *source, *dest; /* dest is counted; the source owns the edge */
     struct wr_watch at_source, at_dest, at_error;
     bool finish;    /* ends dest when the source ends */

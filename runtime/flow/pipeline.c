@@ -305,8 +305,9 @@ static void follow(struct stage *g)
 {
     struct wr_pipeline *p = g->owner;
     uint32_t i = (uint32_t)index_of(g);
-    bool reading = i < p->count - 1, writing = i > 0;
-    g->watch = (struct wr_watch){.mask = BIT(ERROR) | BIT(END) | BIT(CLOSE) | BIT(GONE), .handles = true, .fn = on_event};
+    bool reading = i<p->count - 1, writing = i> 0;
+    g->watch =
+        (struct wr_watch){.mask = BIT(ERROR) | BIT(END) | BIT(CLOSE) | BIT(GONE), .handles = true, .fn = on_event};
     wr_watch_add(g->stream, &g->watch, false);
     g->watched = true;
     p->watched++;

@@ -48,8 +48,8 @@ static bool edge_bursts(const struct wr_stream *s)
 /* Is DEST at rest, so that its handler can be given the next chunk without a queue? */
 static bool at_rest(const struct wr_stream *dest)
 {
-    return !dest->w_out && !wr_writable_waiting(dest) && !dest->corked && dest->life == WR_LIFE_OPEN && !dest->errored &&
-           dest->write == WR_WRITE_OPEN && !dest->buffering && !(dest->w & WR_W_PROCESSING);
+    return !dest->w_out && !wr_writable_waiting(dest) && !dest->corked && dest->life == WR_LIFE_OPEN &&
+           !dest->errored && dest->write == WR_WRITE_OPEN && !dest->buffering && !(dest->w & WR_W_PROCESSING);
 }
 
 /* Was it left full, and still is? Then Node would not have given the last callback yet. */
@@ -86,7 +86,7 @@ static void begin(struct wr_stream *s)
 {
     s->buffering = true;
     s->before = s->sh->r.tail;
-    s->sh->exact = !objects_out(s) || !unobserved(s);
+    s->sh->exact = !objects_out(s) || !unobserved(s) || s->read >= WR_READ_ENDED;
     s->sh->go = WR_GO_IN;
 }
 
@@ -170,6 +170,7 @@ static void stop_if_full(struct wr_pipe *p)
 static bool burst(struct wr_stream *s, struct wr_stream *dest)
 {
     int32_t head = s->sh->r.head;
+    uint64_t out = s->stats.out;
     if (promise(dest))
         return false;
     begin(dest);
@@ -182,7 +183,7 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
     else if (dest->has & WR_IS_TRANSFORM && objects_out(dest))
         dest->t_length = dest->sh->at - dest->sh->r.head;
     end(dest);
-    count_burst(s, dest, s->sh->r.head - head);
+    count_burst(s, dest, s->sh->r.head - head - (int32_t)(s->stats.out - out));
     wr_readable_taken(s);
     if (!dest->w_out)
         wr_writable_after_burst(dest);
@@ -194,7 +195,8 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
 /* Lets the source read ahead to its mark. */
 static void fill(struct wr_stream *s)
 {
-    if (s->read != WR_READ_IDLE || s->errored || s->life != WR_LIFE_OPEN || length_of(s) >= s->sh->r.mark || s->buffering)
+    if (s->read != WR_READ_IDLE || s->errored || s->life != WR_LIFE_OPEN || length_of(s) >= s->sh->r.mark ||
+        s->buffering)
         return;
     if (!(s->has & WR_BURSTS) || !(s->has & WR_HAS_READ) || !objects_out(s)) {
         wr_readable_ask(s);
@@ -253,8 +255,8 @@ static bool flows(const struct wr_stream *s)
 /* The same for an edge that was found fit before, and may only have been taken away or stopped since. */
 static bool still_flows(const struct wr_stream *s, const struct wr_pipe *p)
 {
-    return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && s->pipes == p && s->pipe_count == 1 && !p->leaving &&
-           unobserved(s);
+    return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && s->pipes == p && s->pipe_count == 1 &&
+           !p->leaving && unobserved(s);
 }
 
 enum verdict { NOTHING_NOW, WAITS, EXACT_PATH };
@@ -270,6 +272,8 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             return EXACT_PATH;
         if (length_of(s) == 0) {
             s->r |= WR_R_NEED_READABLE;
+            if (full(dest) && moves_on(dest))
+                dest->feeding = p;
             return s->read >= WR_READ_ENDED ? EXACT_PATH : NOTHING_NOW;
         }
         if (full(dest) && moves_on(dest)) {
@@ -295,7 +299,8 @@ bool wr_pump_run(struct wr_stream *s)
         return false;
     wr_stream_ref(s);
     enum verdict v = cross(s, s->pipes);
-    if (v == EXACT_PATH && !flows(s) && length_of(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
+    if (v == EXACT_PATH && !flows(s) &&
+        length_of(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
         wr_readable_ask(s);
         wr_readable_taken(s);
         wr_readable_more(s);

@@ -256,7 +256,8 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
 {
     uint32_t r = s->r & (WR_R_FLOWING | WR_R_SYNC);
     bool direct = r == WR_R_FLOWING && wr_readable_consumed(s) && wr_readable_length(s) == 0;
-    bool waits = s->buffering || (s->pipe_count && (s->flow->moving >= WR_CASCADE_MAX || (s->has & WR_BULK && wr_pump_buffers(s))));
+    bool waits = s->buffering ||
+                 (s->pipe_count && (s->flow->moving >= WR_CASCADE_MAX || (s->has & WR_BULK && wr_pump_buffers(s))));
     if (direct && !waits) {
         wr_pipe_forget_waiting(s);
         deliver(s, &item);
@@ -330,6 +331,7 @@ bool wr_readable_eof(struct wr_stream *s)
     if (at_end(s))
         return false;
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_EOF);
+    s->sh->exact = 1;
     if (s->r & WR_R_SYNC) {
         emit_readable(s);
     } else {

@@ -43,25 +43,25 @@ struct wr_shared {
 enum wr_go { WR_GO_IDLE, WR_GO_IN, WR_GO_DONE, WR_GO_HELD, WR_GO_STOP = 4 };
 
 /* Events, in the order of their bits in `listens`. X(name, text) */
-#define WR_EVENTS(X)                                                                                                       \
-    X(DATA, "data")                                                                                                        \
-    X(READABLE, "readable")                                                                                                \
-    X(END, "end")                                                                                                          \
-    X(PAUSE, "pause")                                                                                                      \
-    X(RESUME, "resume")                                                                                                    \
-    X(DRAIN, "drain")                                                                                                      \
-    X(PREFINISH, "prefinish")                                                                                              \
-    X(FINISH, "finish")                                                                                                    \
-    X(PIPE, "pipe")                                                                                                        \
-    X(UNPIPE, "unpipe")                                                                                                    \
-    X(ERROR, "error")                                                                                                      \
+#define WR_EVENTS(X)                                                                                                   \
+    X(DATA, "data")                                                                                                    \
+    X(READABLE, "readable")                                                                                            \
+    X(END, "end")                                                                                                      \
+    X(PAUSE, "pause")                                                                                                  \
+    X(RESUME, "resume")                                                                                                \
+    X(DRAIN, "drain")                                                                                                  \
+    X(PREFINISH, "prefinish")                                                                                          \
+    X(FINISH, "finish")                                                                                                \
+    X(PIPE, "pipe")                                                                                                    \
+    X(UNPIPE, "unpipe")                                                                                                \
+    X(ERROR, "error")                                                                                                  \
     X(CLOSE, "close")
 
 enum wr_event {
 #define X(name, text) WR_EV_##name,
     WR_EVENTS(X)
 #undef X
-    WR_EV_COUNT,
+        WR_EV_COUNT,
     WR_EV_GONE = WR_EV_COUNT /* for watches only: after 'close', or instead of it; nothing follows */
 };
 

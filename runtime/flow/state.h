@@ -46,37 +46,37 @@ enum wr_life {
 #define X(name) WR_LIFE_##name,
     WR_LIFE_STATES(X)
 #undef X
-    WR_LIFE_STATES_COUNT
+        WR_LIFE_STATES_COUNT
 };
 enum wr_life_event {
 #define X(name) WR_LIFE_ON_##name,
     WR_LIFE_EVENTS(X)
 #undef X
-    WR_LIFE_EVENTS_COUNT
+        WR_LIFE_EVENTS_COUNT
 };
 enum wr_read {
 #define X(name) WR_READ_##name,
     WR_READ_STATES(X)
 #undef X
-    WR_READ_STATES_COUNT
+        WR_READ_STATES_COUNT
 };
 enum wr_read_event {
 #define X(name) WR_READ_ON_##name,
     WR_READ_EVENTS(X)
 #undef X
-    WR_READ_EVENTS_COUNT
+        WR_READ_EVENTS_COUNT
 };
 enum wr_write {
 #define X(name) WR_WRITE_##name,
     WR_WRITE_STATES(X)
 #undef X
-    WR_WRITE_STATES_COUNT
+        WR_WRITE_STATES_COUNT
 };
 enum wr_write_event {
 #define X(name) WR_WRITE_ON_##name,
     WR_WRITE_EVENTS(X)
 #undef X
-    WR_WRITE_EVENTS_COUNT
+        WR_WRITE_EVENTS_COUNT
 };
 
 enum wr_machine { WR_MACHINE_LIFE, WR_MACHINE_READ, WR_MACHINE_WRITE, WR_MACHINE_COUNT };

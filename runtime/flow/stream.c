@@ -35,8 +35,8 @@ static void unlink_stream(struct wr_stream *s)
     s->flow->open--;
 }
 
-void wr_stream_init(struct wr_stream *s, struct wr_flow *f, const struct wr_stream_ops *ops, uint32_t has, int32_t r_mark,
-                    int32_t w_mark)
+void wr_stream_init(struct wr_stream *s, struct wr_flow *f, const struct wr_stream_ops *ops, uint32_t has,
+                    int32_t r_mark, int32_t w_mark)
 {
     s->sh = &s->own;
     s->own.exact = 1;
@@ -141,7 +141,8 @@ void wr_stream_check(const struct wr_stream *s)
 {
 #ifndef NDEBUG
     assert(s->refs && "a door of a stream that is gone");
-    assert((wr_stream_destroyed(s) || s->has & WR_OBJECTS_READ || s->sh->r.size == (int32_t)s->r_bytes.bytes) && "readable bytes are miscounted");
+    assert((wr_stream_destroyed(s) || s->has & WR_OBJECTS_READ || s->sh->r.size == (int32_t)s->r_bytes.bytes) &&
+           "readable bytes are miscounted");
     assert(s->pending >= 0 && "more callbacks came back than were promised");
     assert(s->corked >= 0 && "uncorked too often");
     assert((!(s->w & WR_W_HOLDING) || s->has & WR_IS_TRANSFORM) && "only a transform keeps its callback");
@@ -191,7 +192,8 @@ static bool handled(const struct wr_stream *s)
 /* After destroy() a stream says nothing more of its data (decided difference 3). */
 static bool silenced(const struct wr_stream *s, enum wr_event ev)
 {
-    const uint32_t data = 1u << WR_EV_DATA | 1u << WR_EV_READABLE | 1u << WR_EV_END | 1u << WR_EV_DRAIN | 1u << WR_EV_FINISH;
+    const uint32_t data = 1u << WR_EV_DATA | 1u << WR_EV_READABLE | 1u << WR_EV_END | 1u << WR_EV_DRAIN |
+                          1u << WR_EV_FINISH | 1u << WR_EV_PREFINISH;
     return wr_stream_destroyed(s) && data & (1u << ev);
 }
 

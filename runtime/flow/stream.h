@@ -34,10 +34,10 @@ enum wr_side { WR_SIDE_READ, WR_SIDE_WRITE };
 
 /* What comes with an event: at most one of them. */
 struct wr_event_data {
-    const struct wr_item *item;     /* DATA: borrowed */
-    struct wr_stream *other;        /* PIPE, UNPIPE: the source */
-    struct wr_error *error;         /* ERROR: borrowed */
-    bool handled;                   /* ERROR: somebody inside the core takes care of it */
+    const struct wr_item *item; /* DATA: borrowed */
+    struct wr_stream *other;    /* PIPE, UNPIPE: the source */
+    struct wr_error *error;     /* ERROR: borrowed */
+    bool handled;               /* ERROR: somebody inside the core takes care of it */
 };
 
 /* What flow/ asks of its host. Objects travel by handles, which live strictly last in, first out. */
@@ -63,8 +63,8 @@ struct wr_stream_ops {
     void (*read)(struct wr_stream *s);      /* pushes by wr_readable_push, at once or later */
     /* N chunks are out: take them by wr_writable_out. Completes by wr_writable_done, in a transform by wr_transform_done. */
     void (*write)(struct wr_stream *s, uint32_t n);
-    void (*final)(struct wr_stream *s);     /* wr_writable_finaled */
-    void (*flush)(struct wr_stream *s);     /* wr_transform_flushed */
+    void (*final)(struct wr_stream *s); /* wr_writable_finaled */
+    void (*flush)(struct wr_stream *s); /* wr_transform_flushed */
     /* ERR is borrowed, NULL if none. Completes by wr_life_destroyed. */
     void (*destroy)(struct wr_stream *s, struct wr_error *err);
 };
@@ -78,30 +78,30 @@ enum {
     WR_HAS_FINAL = 1 << 4,
     WR_HAS_FLUSH = 1 << 5,
     WR_HAS_DESTROY = 1 << 6,
-    WR_IS_READABLE = 1 << 7,      /* has a readable side, perhaps closed from the start */
+    WR_IS_READABLE = 1 << 7, /* has a readable side, perhaps closed from the start */
     WR_IS_WRITABLE = 1 << 8,
-    WR_IS_TRANSFORM = 1 << 9,     /* write is a transform: what goes in comes out */
-    WR_OBJECTS_READ = 1 << 10,    /* readableObjectMode */
-    WR_OBJECTS_WRITE = 1 << 11,   /* writableObjectMode */
+    WR_IS_TRANSFORM = 1 << 9,   /* write is a transform: what goes in comes out */
+    WR_OBJECTS_READ = 1 << 10,  /* readableObjectMode */
+    WR_OBJECTS_WRITE = 1 << 11, /* writableObjectMode */
     WR_AUTO_DESTROY = 1 << 12,
     WR_EMIT_CLOSE = 1 << 13,
-    WR_HALF_OPEN = 1 << 14,       /* allowHalfOpen */
-    WR_CLOSED_READ = 1 << 15,     /* option readable = false */
-    WR_CLOSED_WRITE = 1 << 16,    /* option writable = false */
-    WR_BURSTS = 1 << 17,          /* its handlers can be called in bursts by the host */
-    WR_BULK = 1 << 18             /* pushes many objects in a row: they wait in the ring for a burst */
+    WR_HALF_OPEN = 1 << 14,    /* allowHalfOpen */
+    WR_CLOSED_READ = 1 << 15,  /* option readable = false */
+    WR_CLOSED_WRITE = 1 << 16, /* option writable = false */
+    WR_BURSTS = 1 << 17,       /* its handlers can be called in bursts by the host */
+    WR_BULK = 1 << 18          /* pushes many objects in a row: they wait in the ring for a burst */
 };
 
 /* Notes of the readable side beside its state. */
 enum {
-    WR_R_SYNC = 1 << 0,            /* inside the handler `read` */
-    WR_R_NEED_READABLE = 1 << 1,   /* somebody was told that there is nothing */
+    WR_R_SYNC = 1 << 0,          /* inside the handler `read` */
+    WR_R_NEED_READABLE = 1 << 1, /* somebody was told that there is nothing */
     WR_R_EMITTED_READABLE = 1 << 2,
     WR_R_READABLE_LISTENING = 1 << 3,
     WR_R_RESUME_SCHEDULED = 1 << 4,
     WR_R_READING_MORE = 1 << 5,
     WR_R_DATA_EMITTED = 1 << 6,
-    WR_R_HAS_FLOWING = 1 << 7,     /* flowing is not null */
+    WR_R_HAS_FLOWING = 1 << 7, /* flowing is not null */
     WR_R_FLOWING = 1 << 8,
     WR_R_HAS_PAUSED = 1 << 9,
     WR_R_PAUSED = 1 << 10,
@@ -111,13 +111,13 @@ enum {
 
 /* Notes of the writable side beside its state. */
 enum {
-    WR_W_SYNC = 1 << 0,            /* inside the handler `write` or `final` */
+    WR_W_SYNC = 1 << 0, /* inside the handler `write` or `final` */
     WR_W_NEED_DRAIN = 1 << 1,
-    WR_W_PROCESSING = 1 << 2,      /* the buffer is being written */
-    WR_W_AFTER_PENDING = 1 << 3,   /* a tick without callbacks will look after the last write */
+    WR_W_PROCESSING = 1 << 2,    /* the buffer is being written */
+    WR_W_AFTER_PENDING = 1 << 3, /* a tick without callbacks will look after the last write */
     WR_W_FINAL_CALLED = 1 << 4,
-    WR_W_HOLDING = 1 << 5,         /* a transform keeps the callback of its last chunk until its readable side has room */
-    WR_W_FINISH_NEXT = 1 << 6
+    WR_W_HOLDING = 1 << 5, /* a transform keeps the callback of its last chunk until its readable side has room */
+    WR_W_FINAL_OUT = 1 << 6        /* the handler `final` (or `flush`, for it) has not completed */
 };
 
 /* A callback of a write or an end: FN(S, ARG, ERR) once, ERR NULL for success, borrowed. FN NULL: nobody waits. */
@@ -158,12 +158,12 @@ struct wr_stream {
     uint32_t has;
     uint8_t life, read, write; /* enum wr_life, wr_read, wr_write: changed by wr_stream_step only */
     bool error_emitted, quiet; /* quiet: its reader has left it, which is no 'error' to be emitted */
-    uint32_t r, w; /* notes */
+    uint32_t r, w;             /* notes */
     struct wr_error *errored;
 
     struct wr_queue r_bytes;
     struct wr_stream *flow_next; /* in the flow's row of those */
-    struct wr_pipe *pipes; /* out of this stream */
+    struct wr_pipe *pipes;       /* out of this stream */
     uint32_t pipe_count;
 
     struct wr_queue w_bytes, w_batch; /* waiting; out with the handler */
@@ -188,14 +188,11 @@ struct wr_stream {
 /* Readies S, which the caller allocated (cleared) as part of a larger struct, with one reference, the caller's. HAS says
  * what it is; R_MARK and W_MARK are its high-water marks. Called once; the handler `construct`, if any, is called in a
  * later tick. */
-void wr_stream_init(struct wr_stream *s, struct wr_flow *f, const struct wr_stream_ops *ops, uint32_t has, int32_t r_mark,
-                    int32_t w_mark);
+void wr_stream_init(struct wr_stream *s, struct wr_flow *f, const struct wr_stream_ops *ops, uint32_t has,
+                    int32_t r_mark, int32_t w_mark);
 
 /* From now on S's shared struct is at SH (cleared by this call to what it is now), the caller's memory; NULL: S's own again. */
 void wr_stream_share(struct wr_stream *s, struct wr_shared *sh);
-
-/* Starts S: schedules `construct`. Apart from wr_stream_init, so that the owner can finish its own struct first. */
-void wr_stream_start(struct wr_stream *s);
 
 /* One more reference. Returns S. */
 struct wr_stream *wr_stream_ref(struct wr_stream *s);

@@ -30,19 +30,19 @@ struct wr_flow {
     /* Calls the handler of S for the chunks in the ring of UP, or, UP NULL, its `read` until the mark is reached; NULL: no
      * bursts. */
     void (*burst)(struct wr_stream *s, struct wr_stream *up);
-    void *user;                               /* the host's */
-    uint64_t (*now)(void *user);              /* monotonic nanoseconds, for statistics; NULL: no times */
+    void *user;                  /* the host's */
+    uint64_t (*now)(void *user); /* monotonic nanoseconds, for statistics; NULL: no times */
     struct wr_fifo ticks;
     struct wr_fifo wakes; /* ticks that come when no other is left: coroutines that go on, as Node's microtasks */
     struct wr_stream *flow_first, *flow_last; /* streams whose chunks are to flow: one tick runs them all */
-    struct wr_fifo idle; /* streams whose last pin is gone, of which the host is told at the end of the drain */
+    struct wr_fifo idle;       /* streams whose last pin is gone, of which the host is told at the end of the drain */
     struct wr_stream *streams; /* all of them, in a list */
     uint32_t open;             /* how many */
     struct wr_pipeline *pipelines; /* all that are under way */
-    uint32_t moving;           /* pipes that deliver a chunk at this moment */
-    bool draining, flowing; /* flowing: the tick of that row is waiting, or runs */
-    bool one;        /* one: bursts of one chunk only (WEIR_BURST=1) */
-    bool no_memory;            /* a tick was lost: the host must end the run with an out-of-memory error */
+    uint32_t moving;               /* pipes that deliver a chunk at this moment */
+    bool draining, flowing;        /* flowing: the tick of that row is waiting, or runs */
+    bool one;                      /* one: bursts of one chunk only (WEIR_BURST=1) */
+    bool no_memory;                /* a tick was lost: the host must end the run with an out-of-memory error */
 };
 
 /* Readies F. HOST, FREE_STREAM and WAKE as above; ONE: everything takes the exact path. */

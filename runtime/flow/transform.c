@@ -20,7 +20,7 @@ void wr_transform_done(struct wr_stream *s, struct wr_error *err)
         wr_writable_done(s, err);
     else if (s->read >= WR_READ_ENDED)
         wr_tick_add(s->flow, done_tick, s, NULL, (struct wr_done){0});
-    else if (s->write >= WR_WRITE_ENDING || length == s->t_length || length < s->sh->r.mark)
+    else if (wr_stream_destroyed(s) || s->write >= WR_WRITE_ENDING || length == s->t_length || length < s->sh->r.mark)
         wr_writable_done(s, NULL);
     else
         s->w |= WR_W_HOLDING;

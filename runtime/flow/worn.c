@@ -22,15 +22,15 @@ struct wr_worn {
     struct wr_stream *s;
     struct wr_worn_params p;
     struct wr_lanes lanes;
-    uint64_t made;         /* bytes pushed */
-    bool told;             /* the failure was reported */
-    bool flushing;         /* `flush` was called, and did not complete yet */
-    bool answered;         /* the chunks that are out were, though the stream may keep them a while */
-    bool asked;            /* by the readable side, and not answered by a push yet */
+    uint64_t made; /* bytes pushed */
+    bool told;     /* the failure was reported */
+    bool flushing; /* `flush` was called, and did not complete yet */
+    bool answered; /* the chunks that are out were, though the stream may keep them a while */
+    bool asked;    /* by the readable side, and not answered by a push yet */
     bool pumping;
-    bool ticking;          /* a tick is to come; what is small waits for it */
-    bool watching;         /* `watch` is in the stream's row: the failure waits until all was read */
-    bool doomed;           /* destroy waits for jobs */
+    bool ticking;            /* a tick is to come; what is small waits for it */
+    bool watching;           /* `watch` is in the stream's row: the failure waits until all was read */
+    bool doomed;             /* destroy waits for jobs */
     struct wr_error *reason; /* of that, counted */
     struct wr_watch watch;
 };
@@ -233,8 +233,7 @@ static void report(struct wr_worn *w)
     }
     unwatch(w);
     wr_transform_release(s);
-    struct wr_error *err =
-        w->p.error ? w->p.error(w, &w->lanes.fault) : wr_error_new(s->flow->alloc, w->lanes.fault);
+    struct wr_error *err = w->p.error ? w->p.error(w, &w->lanes.fault) : wr_error_new(s->flow->alloc, w->lanes.fault);
     if (s->w_out && !w->answered) {
         w->answered = true;
         wr_transform_done(s, err);
@@ -353,8 +352,7 @@ void wr_worn_abandon(struct wr_stream *s, struct wr_error *reason)
     if (!s->w_out)
         return;
     bool errored = s->errored != NULL;
-    struct wr_error *err =
-        reason ? wr_error_ref(reason) : wr_error_new(s->flow->alloc, wr_error_fault(WR_E_DESTROYED));
+    struct wr_error *err = reason ? wr_error_ref(reason) : wr_error_new(s->flow->alloc, wr_error_fault(WR_E_DESTROYED));
     wr_transform_done(s, err);
     if (!errored) { /* that a write was lost is the writer's to know, not an error of the stream */
         wr_error_unref(s->errored);

@@ -54,8 +54,8 @@ static struct wr_error *reason(struct wr_stream *s)
 
 static bool may_finish(const struct wr_stream *s)
 {
-    return ending(s) && s->write != WR_WRITE_FINISHED && !wr_stream_destroyed(s) && wr_stream_constructed(s) && !s->w_out &&
-           !s->errored && !s->error_emitted && !(s->w & WR_W_PROCESSING) && !wr_writable_waiting(s) &&
+    return ending(s) && s->write != WR_WRITE_FINISHED && !wr_stream_destroyed(s) && wr_stream_constructed(s) &&
+           !s->w_out && !s->errored && !s->error_emitted && !(s->w & WR_W_PROCESSING) && !wr_writable_waiting(s) &&
            wr_writable_length(s) == 0;
 }
 
@@ -114,7 +114,7 @@ static bool has_final(const struct wr_stream *s)
 static void run_final(struct wr_stream *s)
 {
     wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_FINAL);
-    s->w |= WR_W_FINAL_CALLED | WR_W_SYNC;
+    s->w |= WR_W_FINAL_CALLED | WR_W_FINAL_OUT | WR_W_SYNC;
     s->pending++;
     if (s->has & WR_HAS_FINAL)
         s->ops->final(s);
@@ -151,13 +151,14 @@ static void maybe_finish(struct wr_stream *s, bool sync)
 void wr_writable_finaled(struct wr_stream *s, struct wr_error *err)
 {
     wr_stream_check(s);
-    if (s->write >= WR_WRITE_PREFINISHED) {
+    if (s->write >= WR_WRITE_PREFINISHED || !(s->w & WR_W_FINAL_OUT)) {
         if (err)
             wr_life_fail(s, err, false);
         else
             wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
         return;
     }
+    s->w &= ~(uint32_t)WR_W_FINAL_OUT;
     s->pending--;
     if (err) {
         call_ends(s, err);
@@ -276,6 +277,14 @@ static void call_settled(struct wr_stream *s, uint32_t n)
     }
 }
 
+static void call_late(struct wr_stream *s)
+{
+    if (s->w_late && s->w_late == s->w_settled.count) {
+        s->w_late = 0;
+        call_settled(s, s->w_settled.count);
+    }
+}
+
 /* After a write (or a batch, whose COUNT callbacks were one promise). */
 static void after_write(struct wr_stream *s, uint32_t count)
 {
@@ -342,6 +351,7 @@ static void error_now(struct wr_stream *s, struct wr_error *err, uint32_t callba
 {
     s->pending--;
     call_settled(s, callbacks);
+    call_late(s);
     wr_writable_forget(s);
     wr_life_fail(s, err, false);
 }
@@ -413,7 +423,7 @@ void wr_writable_after_burst(struct wr_stream *s)
 
 bool wr_writable_owes(const struct wr_stream *s)
 {
-    return s->has & WR_IS_WRITABLE && (wr_writable_waiting(s) || s->w_ends.count);
+    return s->has & WR_IS_WRITABLE && (s->w & WR_W_HOLDING || wr_writable_waiting(s) || s->w_ends.count);
 }
 
 static void forget_chunk(struct wr_stream *s)
@@ -429,6 +439,12 @@ static void forget_chunk(struct wr_stream *s)
 
 void wr_writable_forget(struct wr_stream *s)
 {
+    if (s->w & WR_W_HOLDING && wr_stream_destroyed(s)) { /* nobody makes room any more */
+        struct wr_error *e = reason(s);
+        s->w &= ~(uint32_t)WR_W_HOLDING;
+        wr_writable_done(s, e);
+        wr_error_unref(e);
+    }
     if (s->w_out || !(s->has & WR_IS_WRITABLE))
         return;
     struct wr_error *err = reason(s);
@@ -440,6 +456,12 @@ void wr_writable_forget(struct wr_stream *s)
     }
     call_ends(s, err);
     wr_error_unref(err);
+}
+
+static void forget_tick(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)f;
+    wr_writable_forget(t->stream);
 }
 
 /* ---- write, cork, end */
@@ -540,6 +562,8 @@ static void answer_end(struct wr_stream *s, enum wr_code code, struct wr_done do
         e = wr_error_ref(s->errored);
     if (e || s->write == WR_WRITE_FINISHED || wr_fifo_push(&s->w_ends, &done))
         wr_tick_add(s->flow, refused_tick, s, e, done);
+    else if (wr_stream_destroyed(s))
+        wr_tick_add(s->flow, forget_tick, s, NULL, NOBODY);
     wr_error_unref(e);
 }
 

@@ -77,8 +77,7 @@ static ssize_t hard_sendmsg(int fd, const struct msghdr *msg, int flags)
 }
 
 /* For each miserly function its place in the table. */
-#define MISERLY(X)                                                                                                     \
-    X(read) X(pread) X(recv) X(write) X(pwrite) X(send) X(writev) X(pwritev) X(sendmsg)
+#define MISERLY(X) X(read) X(pread) X(recv) X(write) X(pwrite) X(send) X(writev) X(pwritev) X(sendmsg)
 
 const struct wr_sys *wr_hard_sys(const struct wr_sys *sys)
 {

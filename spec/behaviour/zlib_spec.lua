@@ -37,7 +37,9 @@ do
   noise = table.concat(noise)
 end
 
-local FORMATS = { { 'gzip', 'gunzip' }, { 'deflate', 'inflate' }, { 'deflateRaw', 'inflateRaw' }, { 'gzip', 'unzip' }, { 'deflate', 'unzip' } }
+local FORMATS = {
+  { 'gzip', 'gunzip' }, { 'deflate', 'inflate' }, { 'deflateRaw', 'inflateRaw' }, { 'gzip', 'unzip' }, { 'deflate', 'unzip' },
+}
 
 local function create(name, options)
   return zlib['create' .. name:sub(1, 1):upper() .. name:sub(2)](options)
@@ -577,8 +579,10 @@ describe('zlib', function()
     local cases = {
       { { level = 10 }, 'ERR_OUT_OF_RANGE', 'The value of "options.level" is out of range. It must be >= -1 and <= 9. Received 10' },
       { { level = 'a' }, 'ERR_INVALID_ARG_TYPE', 'The "options.level" property must be of type number. Received type string (\'a\')' },
-      { { level = math.huge }, 'ERR_OUT_OF_RANGE', 'The value of "options.level" is out of range. It must be a finite number. Received inf' },
-      { { windowBits = 8 }, 'ERR_OUT_OF_RANGE', 'The value of "options.windowBits" is out of range. It must be >= 9 and <= 15. Received 8' },
+      { { level = math.huge }, 'ERR_OUT_OF_RANGE',
+        'The value of "options.level" is out of range. It must be a finite number. Received inf' },
+      { { windowBits = 8 }, 'ERR_OUT_OF_RANGE',
+        'The value of "options.windowBits" is out of range. It must be >= 9 and <= 15. Received 8' },
       { { chunkSize = 1 }, 'ERR_OUT_OF_RANGE', 'The value of "options.chunkSize" is out of range. It must be >= 64. Received 1' },
       { { memLevel = 0 }, 'ERR_OUT_OF_RANGE', 'The value of "options.memLevel" is out of range. It must be >= 1 and <= 9. Received 0' },
       { { strategy = 9 }, 'ERR_OUT_OF_RANGE', 'The value of "options.strategy" is out of range. It must be >= 0 and <= 4. Received 9' },
@@ -640,7 +644,8 @@ describe('zlib', function()
             local script = ("process.stdout.write(require('zlib').%sSync(require('fs').readFileSync(process.argv[1])))"):format(pair[2])
             assert.is_true(command('node -e "%s" %s/in', script, dir) == input)
             write('in', input)
-            script = ("process.stdout.write(require('zlib').%sSync(require('fs').readFileSync(process.argv[1]),{level:%d}))"):format(pair[1], level)
+            script = ("process.stdout.write(require('zlib').%sSync(require('fs').readFileSync(process.argv[1]),{level:%d}))")
+              :format(pair[1], level)
             assert.is_true((through(create(pair[2]), command('node -e "%s" %s/in', script, dir), 9999)) == input)
           end
         end

@@ -91,7 +91,7 @@ end
 function Readable:iter(options)
   if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
   wait.check()
-  local state = { stream = self, destroyOnReturn = not options or options.destroyOnReturn ~= false, 
+  local state = { stream = self, destroyOnReturn = not options or options.destroyOnReturn ~= false,
     autoDestroy = core.properties.autoDestroy(self) }
   state.onReadable = function() wakeUp(state) end
   self:on('readable', state.onReadable)

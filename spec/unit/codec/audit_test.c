@@ -29,8 +29,8 @@ static void pack(struct bytes *b, const void *data, size_t len, int bits)
 }
 
 /* What passed the audit, and how it ended: `last` is WR_STEP_FAIL too if the audit found something. */
-static struct result audited(enum wr_inflate_format format, const struct bytes *in, size_t piece, size_t room, size_t look,
-                             unsigned *notes)
+static struct result audited(enum wr_inflate_format format, const struct bytes *in, size_t piece, size_t room,
+                             size_t look, unsigned *notes)
 {
     struct wr_inflate_params p = wr_inflate_defaults(format);
     struct wr_fault fault;
@@ -221,8 +221,8 @@ static void memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(right_ones_pass),   TEST(wrong_ones_are_found), TEST(short_members_are_checked_at_once),
-        TEST(truncated_member),  TEST(memory_runs_out),      TEST(many_long_members_in_one_step),
+        TEST(right_ones_pass),  TEST(wrong_ones_are_found), TEST(short_members_are_checked_at_once),
+        TEST(truncated_member), TEST(memory_runs_out),      TEST(many_long_members_in_one_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

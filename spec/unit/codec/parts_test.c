@@ -212,8 +212,8 @@ static void checksums_join(void **state)
     assert_int_equal(wr_checksum_crc32(0, "123456789", 9), 0xcbf43926);
     assert_int_equal(wr_checksum_adler32(1, "Wikipedia", 9), 0x11e60398);
     for (size_t at = 0; at <= 100000; at += 12500) {
-        assert_int_equal(wr_checksum_crc32_join(wr_checksum_crc32(0, data, at), wr_checksum_crc32(0, data + at, 100000 - at),
-                                                100000 - at),
+        assert_int_equal(wr_checksum_crc32_join(wr_checksum_crc32(0, data, at),
+                                                wr_checksum_crc32(0, data + at, 100000 - at), 100000 - at),
                          crc);
         assert_int_equal(wr_checksum_adler32_join(wr_checksum_adler32(1, data, at),
                                                   wr_checksum_adler32(1, data + at, 100000 - at), 100000 - at),
@@ -225,9 +225,15 @@ static void checksums_join(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_part_is_what_zlib_writes), TEST(many_parts_decode), TEST(cuts_change_nothing),
-        TEST(window_is_used),               TEST(empty_input),       TEST(level_changes_within_a_part),
-        TEST(bad_parameters),               TEST(memory_runs_out),   TEST(checksums_join),
+        TEST(one_part_is_what_zlib_writes),
+        TEST(many_parts_decode),
+        TEST(cuts_change_nothing),
+        TEST(window_is_used),
+        TEST(empty_input),
+        TEST(level_changes_within_a_part),
+        TEST(bad_parameters),
+        TEST(memory_runs_out),
+        TEST(checksums_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

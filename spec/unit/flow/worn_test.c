@@ -218,7 +218,8 @@ static void rest(struct wr_worn *w, const struct wr_chunk *c)
     u->rest_len += c->len;
 }
 
-static const struct wr_worn_ops worn_ops = {.submit = submit, .section = section, .tune = tune, .turn = turn, .rest = rest};
+static const struct wr_worn_ops worn_ops = {
+    .submit = submit, .section = section, .tune = tune, .turn = turn, .rest = rest};
 
 static void on_read(struct wr_stream *s)
 {
@@ -237,7 +238,8 @@ static void on_destroy(struct wr_stream *s, struct wr_error *err)
     wr_worn_destroy(suit_of(s)->worn, err);
 }
 
-static const struct wr_stream_ops stream_ops = {.read = on_read, .write = on_write, .flush = on_flush, .destroy = on_destroy};
+static const struct wr_stream_ops stream_ops = {
+    .read = on_read, .write = on_write, .flush = on_flush, .destroy = on_destroy};
 
 enum {
     HAS = WR_HAS_READ | WR_HAS_WRITE | WR_HAS_WRITEV | WR_HAS_FLUSH | WR_HAS_DESTROY | WR_IS_READABLE | WR_IS_WRITABLE |

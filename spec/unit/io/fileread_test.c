@@ -54,7 +54,7 @@ static struct wr_stream *reader(int fd, int64_t start, int64_t last, uint32_t si
     assert_int_equal(wr_fileread_init(&r->r, &r->s, &box->host, path, fd, O_RDONLY, start, last, size), 0);
     hear(&r->s);
     r->s.sh->listens &= ~(1 << WR_EV_READABLE);
-    wr_stream_start(&r->s);
+    wr_life_start(&r->s);
     return &r->s;
 }
 

@@ -63,7 +63,7 @@ static struct wr_stream *writer(struct wr_filewrite_options o)
         o.flags = O_WRONLY | O_CREAT | O_TRUNC;
     assert_int_equal(wr_filewrite_init(&w->w, &w->s, &box->host, &o), 0);
     hear(&w->s);
-    wr_stream_start(&w->s);
+    wr_life_start(&w->s);
     return &w->s;
 }
 

@@ -107,7 +107,7 @@ static struct wr_stream *peer(bool heard)
     } else {
         p->s.sh->listens = 1 << WR_EV_ERROR;
     }
-    wr_stream_start(&p->s);
+    wr_life_start(&p->s);
     return &p->s;
 }
 
