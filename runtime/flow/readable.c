@@ -243,12 +243,12 @@ void wr_readable_drop_flows(struct wr_flow *f)
 
 /* ---- what goes in */
 
-static void deliver(struct wr_stream *s, const struct wr_item *item)
+static void deliver(struct wr_stream *s, const struct wr_item *item, bool over)
 {
     s->r |= WR_R_DATA_EMITTED;
     s->stats.out++;
     wr_stream_emit(s, WR_EV_DATA, item, NULL, NULL);
-    if (s->pipes)
+    if (s->pipes && !over)
         wr_pipe_deliver(s, item);
 }
 
@@ -260,7 +260,7 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
                  (s->pipe_count && (s->flow->moving >= WR_CASCADE_MAX || (s->has & WR_BULK && wr_pump_buffers(s))));
     if (direct && !waits) {
         wr_pipe_forget_waiting(s);
-        deliver(s, &item);
+        deliver(s, &item, false);
         wr_chunk_clear(&item.bytes);
     } else {
         if (keep(s, &item, front)) {
@@ -449,6 +449,7 @@ static void after_read(struct wr_stream *s, bool got, bool all)
 bool wr_readable_read(struct wr_stream *s, int64_t n, struct wr_item *out)
 {
     wr_stream_check(s);
+    bool over = wr_stream_destroyed(s); /* then what is read is dropped; not if its own handler destroys it now, as in Node */
     raise_mark(s, n);
     if (n != 0)
         s->r &= ~(uint32_t)WR_R_EMITTED_READABLE;
@@ -468,7 +469,7 @@ bool wr_readable_read(struct wr_stream *s, int64_t n, struct wr_item *out)
     bool got = amount > 0 && take(s, amount, out);
     after_read(s, got, n == (got ? amount : 0));
     if (got && !s->error_emitted && s->life != WR_LIFE_GONE)
-        deliver(s, out);
+        deliver(s, out, over);
     return got;
 }
 
