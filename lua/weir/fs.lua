@@ -273,6 +273,7 @@ end
 
 local function value(name, result)
   if name == 'stat' or name == 'lstat' then return makeStats(result) end
+  if name == 'readdir' then table.sort(result) end
   return result
 end
 
@@ -377,7 +378,7 @@ add('rename', 2)
 add('mkdir', 2)
 ---`rmdir(path, callback)`
 add('rmdir', 1)
----`readdir(path, callback)`: an array of names, in no order.
+---`readdir(path, callback)`: an array of names, sorted by their bytes.
 add('readdir', 1)
 
 ---The flags of open(2), for `flags` as a number.

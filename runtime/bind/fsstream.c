@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "enter.h"
 #include "errors.h"
@@ -59,8 +60,11 @@ static void write_construct(struct wr_stream *s)
     wr_filewrite_construct(&of_stream(s)->w);
 }
 
+/* What the script has printed by Lua's own functions comes before what it writes now. */
 static void write_write(struct wr_stream *s, uint32_t n)
 {
+    if (of_stream(s)->w.file.keep && of_stream(s)->w.file.fd == STDOUT_FILENO)
+        fflush(stdout);
     wr_filewrite_write(&of_stream(s)->w, n);
 }
 

@@ -449,7 +449,8 @@ static void after_read(struct wr_stream *s, bool got, bool all)
 bool wr_readable_read(struct wr_stream *s, int64_t n, struct wr_item *out)
 {
     wr_stream_check(s);
-    bool over = wr_stream_destroyed(s); /* then what is read is dropped; not if its own handler destroys it now, as in Node */
+    bool over =
+        wr_stream_destroyed(s); /* then what is read is dropped; not if its own handler destroys it now, as in Node */
     raise_mark(s, n);
     if (n != 0)
         s->r &= ~(uint32_t)WR_R_EMITTED_READABLE;

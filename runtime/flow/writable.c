@@ -192,14 +192,6 @@ static void take_out(struct wr_stream *s, uint32_t n)
     }
 }
 
-static void handler_called_back(struct wr_stream *s)
-{
-    if (s->has & WR_IS_TRANSFORM)
-        wr_transform_done(s, NULL);
-    else
-        wr_writable_done(s, NULL);
-}
-
 static void hand_over(struct wr_stream *s, uint32_t n)
 {
     take_out(s, n);
@@ -209,8 +201,11 @@ static void hand_over(struct wr_stream *s, uint32_t n)
     wr_pump_enter(s);
     if (s->has & (WR_HAS_WRITE | WR_HAS_WRITEV)) /* else it stays out for ever, and the door says so */
         s->ops->write(s, n);
-    if (wr_pump_leave(s))
-        handler_called_back(s);
+    bool came = wr_pump_leave(s);
+    if (came && s->has & WR_IS_TRANSFORM)
+        wr_transform_done(s, NULL);
+    else if (came)
+        wr_writable_done(s, NULL);
     s->w &= ~(uint32_t)WR_W_SYNC;
 }
 

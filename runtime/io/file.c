@@ -16,6 +16,10 @@
 
 #include "file.h"
 
+enum { FIFO_MS = 20 }; /* between two looks whether a FIFO has got its reader */
+
+static void look_again(struct wr_timer *t);
+
 int wr_file_init(struct wr_file *f, struct wr_stream *s, const struct wr_file_host *host, const char *path, int fd,
                  int flags, mode_t mode)
 {
@@ -24,6 +28,7 @@ int wr_file_init(struct wr_file *f, struct wr_stream *s, const struct wr_file_ho
     f->fd = fd;
     f->flags = flags;
     f->mode = mode;
+    wr_timer_init(&f->timer, host->loop, look_again);
     if (!path)
         return 0;
     size_t size = strlen(path) + 1;
@@ -38,6 +43,10 @@ void wr_file_stop(struct wr_file *f)
 {
     assert(!f->out && "a file is stopped while its job is out");
     wr_file_unwait(f);
+    if (wr_timer_active(&f->timer)) {
+        wr_timer_stop(&f->timer);
+        wr_stream_unpin(f->s);
+    }
     if (f->fd < 0 || !f->path || f->closed)
         return;
     if (f->before_close)
@@ -140,19 +149,34 @@ void wr_file_look(struct wr_file *f)
     bool terminal = S_ISCHR(st.st_mode) && sys->isatty(f->fd) == 1;
     bool reads = (f->flags & O_ACCMODE) != O_WRONLY;
     f->polled = S_ISFIFO(st.st_mode) || f->socket || (terminal && reads);
-    if (!f->polled)
-        return;
-    int now = sys->fcntl(f->fd, F_GETFL, 0);
-    if (now >= 0 && !(now & O_NONBLOCK) && f->path && sys->fcntl(f->fd, F_SETFL, now | O_NONBLOCK) == 0)
-        now |= O_NONBLOCK;
+    f->unmet = S_ISFIFO(st.st_mode) && f->path && (f->flags & O_ACCMODE) == O_RDONLY;
+    int now = f->polled || f->path ? sys->fcntl(f->fd, F_GETFL, 0) : -1;
+    if (!f->polled && now >= 0 && now & O_NONBLOCK)
+        sys->fcntl(f->fd, F_SETFL, now & ~O_NONBLOCK); /* the pool waits for a device, else nobody would */
     f->blocking = now < 0 || !(now & O_NONBLOCK);
+}
+
+/* O_NONBLOCK, so that a FIFO without its other end does not hold a thread of the pool: a few of them would stop all files.
+ * EAGAIN: somebody has a lease of the file, which has to be waited for. */
+static int open_without_waiting(const struct wr_file *f, const char *path, int flags)
+{
+    const struct wr_sys *sys = f->host->sys;
+    int fd = sys->open(path, flags | O_NONBLOCK | O_NOCTTY, f->mode);
+    return fd == -EAGAIN ? sys->open(path, flags | O_NOCTTY, f->mode) : fd;
+}
+
+static bool is_fifo(const struct wr_file *f, const char *path)
+{
+    struct stat st;
+    return f->host->sys->stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
 void wr_file_open(struct wr_file *f, const char *path, int flags)
 {
     f->syscall = "open";
-    int fd = f->host->sys->open(path, flags, f->mode);
+    int fd = open_without_waiting(f, path, flags);
     f->result = fd < 0 ? fd : 0;
+    f->unmet = fd == -ENXIO && is_fifo(f, path);
     if (fd < 0)
         return;
     f->fd = fd;
@@ -164,8 +188,32 @@ static void open_path(struct wr_file *f)
     wr_file_open(f, f->path, f->flags);
 }
 
+static void after_open(struct wr_file *f);
+
+static void look_again(struct wr_timer *t)
+{
+    struct wr_file *f = (struct wr_file *)(void *)((char *)t - offsetof(struct wr_file, timer));
+    wr_file_submit(f, f->work, after_open);
+    wr_stream_unpin(f->s);
+}
+
+/* A FIFO has no reader yet. A destroy meanwhile is only known by the stream's state: `construct` is still out. */
+static void wait_for_reader(struct wr_file *f)
+{
+    if (wr_stream_destroyed(f->s)) {
+        wr_life_constructed(f->s, NULL);
+        return;
+    }
+    wr_stream_pin(f->s);
+    wr_timer_start(&f->timer, FIFO_MS, false);
+}
+
 static void after_open(struct wr_file *f)
 {
+    if (f->result < 0 && f->unmet) {
+        wait_for_reader(f);
+        return;
+    }
     if (f->result < 0) {
         struct wr_error *e = wr_file_error(f, f->result, f->syscall);
         wr_life_constructed(f->s, e);

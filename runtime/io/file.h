@@ -18,6 +18,7 @@
 #include "io.h"
 #include "pool.h"
 #include "stream.h"
+#include "timer.h"
 
 struct wr_file;
 
@@ -43,7 +44,8 @@ struct wr_file {
     bool polled;   /* waits by the watcher */
     bool blocking; /* a shared descriptor: calls say that they may not block */
     bool socket;
-    bool keep; /* never closed: it is the process's own */
+    bool keep;  /* never closed: it is the process's own */
+    bool unmet; /* a FIFO that we opened, at whose other end perhaps nobody has been yet */
 
     struct wr_job job;
     void (*work)(struct wr_file *f);  /* on the pool */
@@ -56,6 +58,7 @@ struct wr_file {
 
     struct wr_io io;
     void (*ready)(struct wr_file *f);
+    struct wr_timer timer; /* a FIFO without a reader is tried again */
 
     bool doomed; /* destroy waits for the job */
     bool closed;

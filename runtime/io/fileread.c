@@ -252,6 +252,11 @@ void wr_fileread_read(struct wr_fileread *r)
         return;
     }
     r->in_a_row++;
+    if (f->unmet) { /* before its first writer, a FIFO says that it is at its end */
+        f->unmet = false;
+        read_later(r);
+        return;
+    }
     ssize_t n = try_all(r);
     if (n == -EAGAIN || (n < 0 && !f->polled))
         read_later(r);

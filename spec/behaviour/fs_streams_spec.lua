@@ -169,7 +169,7 @@ describe('a stream over a file', function()
       assert.is_number(fd)
       assert.equal('bcd', all_of(fs.createReadStream(nil, { fd = fd, start = 1, finish = 3, autoClose = false })))
       other:destroy()
-      weir.sleep(10)
+      weir.events.once(other, 'close')
       assert.is_nil(other.fd)
     end))
 
@@ -191,6 +191,33 @@ describe('a stream over a file', function()
       os.execute('mkfifo ' .. path)
       os.execute(('{ sleep 0.1; echo one; sleep 0.1; echo two; } > %s &'):format(path))
       assert.equal('one\ntwo\n', all_of(fs.createReadStream(path)))
+    end))
+
+    it('waits for the other ends of many pipes without holding up other files', within(function()
+      local count, got = 6, {}
+      for i = 1, count do
+        os.execute(('mkfifo %s.%d'):format(path, i))
+        local stream = fs.createReadStream(('%s.%d'):format(path, i))
+        stream:on('data', function(chunk) got[i] = (got[i] or '') .. chunk end)
+      end
+      for i = 1, count do
+        fs.createWriteStream(('%s.%d'):format(path, i)):finish('to ' .. i)
+      end
+      weir.sleep(200)
+      for i = 1, count do assert.equal('to ' .. i, got[i]) end
+    end))
+
+    it('waits for the reader of a pipe until it is destroyed', within(function()
+      os.execute('mkfifo ' .. path)
+      local stream = fs.createWriteStream(path)
+      stream:write 'x'
+      local log = log_of(stream, 'open', 'error', 'close')
+      fs.writeFile(dir .. '/other', 'y')
+      weir.sleep(30)
+      assert.is_true(stream.pending)
+      stream:destroy()
+      weir.sleep(60)
+      assert.same({ 'close' }, log)
     end))
 
     it('refuses what makes no sense', function()

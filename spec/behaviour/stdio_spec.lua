@@ -27,6 +27,12 @@ describe('the streams of the process', function()
     assert.equal(sum, shell('seq 300000 | @ | md5sum', COPY))
   end)
 
+  it('keep the order of what is printed and what is written', function()
+    local code = 'print(1) weir.pipeline(weir.stdin, weir.stdout) print(3) weir.stdout:write(tostring(4))'
+    assert.equal('1\n2\n3\n4', shell('echo 2 | @ | cat', code))
+    assert.equal('1\n2\n3\n4', shell('t=$(mktemp); echo 2 | @ >$t; cat $t; rm $t', code))
+  end)
+
   it('copy files', function()
     assert.equal('same\n', shell('t=$(mktemp); seq 20000 >$t; @ <$t >$t.2; cmp $t $t.2 && echo same; rm $t $t.2', COPY))
     assert.equal('0\n', shell('@ </dev/null >/dev/null; echo $?', COPY))
@@ -87,6 +93,10 @@ describe('the streams of the process', function()
   end)
 
   it('leave the descriptors as they were', function()
+    if (os.getenv 'WEIR_HARD' or ''):find 'io1' then
+      pending 'reads come short, and one may be ahead of the pause'
+      return
+    end
     assert.equal('abc\ndef\n', shell('{ @; cat; } < <(echo abc; sleep 0.2; echo def)', [[
       weir.stdin:once('data', function(chunk) weir.stdin:pause() weir.stdout:write(chunk) end)
     ]]))
