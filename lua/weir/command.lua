@@ -146,11 +146,15 @@ end
 local function run(fn, ...)
   jit.on()
   core.pace()
-  machinery.handleSignals()
+  machinery.takeOver()
   local ok, err = pcall(weir.run, fn, ...)
   local signal = machinery.interrupted()
-  if signal then return 128 + signal end
-  if not ok then
+  if signal then
+    core.loop() -- until all streams are closed
+    return 128 + signal
+  end
+  if ok then err = machinery.unsettled() end
+  if err ~= nil or not ok then
     complain(machinery.describe(err))
     process.exitCode = FAILED
   end

@@ -66,27 +66,22 @@ local function runMain(state, fn, ...)
   core.stop()
 end
 
--- What a main function waits for that cannot come: nothing is left that could wake it.
-local function stillWaits(co)
-  local err = errors.new('the script still waits, and nothing is left that could wake it', 'ERR_UNSETTLED_WAIT')
-  err._stack = debug.traceback(co)
-  return err
-end
-
 ---Runs `fn(...)` where it may wait, and the loop until nothing is left. What a script of the command runs in; in a stock
 ---luajit, call it around everything. Raises what `fn` raised, and `ERR_UNSETTLED_WAIT` if `fn` waits when nothing is left.
+---In code that may wait already, such as a script of the command, it only calls `fn`.
 ---@param fn function
 ---@param ... any
 function weir.run(fn, ...)
+  if core.canWait() then return fn(...) end
   local state = {}
   core.run(runMain, state, fn, ...)
   local dry
   repeat
-    dry = core.loop()
+    dry = not state.failure and core.loop()
     local again = dry and not state.failure and iter.closeAll()
   until not again
   if state.failure then error(state.failure[1], 0) end
-  if dry and not state.over then error(stillWaits(state.co), 0) end
+  if dry and not state.over then error(process._machinery.unsettled(state.co), 0) end
 end
 
 local lazy = {}

@@ -3,7 +3,8 @@
 --
 -- A signal is watched while somebody listens to it. In the command, SIGINT, SIGTERM and SIGHUP are watched from the start: the
 -- first destroys all open streams, so that nothing half-written stays under a final name, and the process ends with 128 + n when
--- they are closed; a second one ends it at once, even in compiled Lua (runtime/bind/process.c).
+-- they are closed; a second one ends it at once, even in compiled Lua (runtime/bind/process.c). So does SIGPIPE when nobody reads
+-- what is printed any more.
 
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
@@ -24,9 +25,10 @@ process.argv = {}
 
 -- ---- Uncaught errors --------------------------------------------------------------------------------------------------
 
--- The stream that failed with `err`: its option `name`, else its class.
-local function streamOf(err)
-  local stream = core.origin(err)
+---What a stream is called: its option `name`, else its class.
+---@param stream weir.Stream?
+---@return string?
+function M.nameOf(stream)
   if not stream then return nil end
   local name = rawget(stream, 'name')
   if name ~= nil then return tostring(name) end
@@ -51,7 +53,7 @@ end
 function M.describe(err)
   if not errors.isError(err) then err = errors.caught(err, '') end
   local text = 'Uncaught ' .. tostring(err)
-  local stream = streamOf(err)
+  local stream = M.nameOf(core.origin(err))
   if stream then text = text .. '\n    in the stream ' .. stream end
   text = text .. causes(err)
   local own = errors.ownLines(err.traceback or '')
@@ -60,7 +62,22 @@ function M.describe(err)
 end
 process.describe = M.describe
 
+---What is to be said when nothing is left that could wake what still waits, a script or a pipeline: the stage that a
+---pipeline waits for is named.
+---@param co? thread of the script; nil: it does not wait
+---@return weir.Error? err nil: nothing waits
+function M.unsettled(co)
+  local stage = M.nameOf(core.awaited())
+  if not co and not stage then return nil end
+  local text = ('%s still waits%s, and nothing is left that could wake it'):format(co and 'the script' or 'a pipeline',
+    stage and ' for the stage ' .. stage or '')
+  local err = errors.new(text, 'ERR_UNSETTLED_WAIT')
+  err._stack = co and debug.traceback(co) or ''
+  return err
+end
+
 local interrupted -- the number of the signal that ends the process
+local commands = false -- the process is the command's, and ends with the script
 
 base.onUncaught(function(err)
   if interrupted then return end -- what the end of the streams brings about is no news
@@ -69,6 +86,7 @@ base.onUncaught(function(err)
     return
   end
   io.stderr:write('weir: ', M.describe(err), '\n')
+  if commands then core.exit(M.leave(1)) end
   process.exitCode = 1
   core.fail()
 end)
@@ -112,6 +130,7 @@ for name, number in pairs(core.signals) do names[number] = name end
 
 local watched = {} -- name -> handle
 local defaults = {} -- name -> true: what the command handles itself
+local instead = {} -- name -> function: what it does instead of ending
 
 local function exitWhenClosed()
   if core.unclosed() > 0 then
@@ -128,20 +147,33 @@ local function interrupt(number)
   core.immediate(exitWhenClosed)
 end
 
-local function arrived(number)
-  local name = names[number]
-  if process:listenerCount(name) > 0 then
-    process:emit(name, name, number)
-  elseif not interrupted then
-    interrupt(number)
-  end
-end
+local arrived
 
 local function watch(name, once)
   if watched[name] then core.signalStop(watched[name]) end
   local handle, code = core.signal(core.signals[name], arrived, once)
   watched[name] = handle or nil
   return code
+end
+
+-- A stream of the standard output says itself that nobody reads it, and its listeners may want to know.
+local function streamsOutput()
+  local stdio = package.loaded['weir.stdio']
+  return stdio and rawget(stdio, 'stdout') ~= nil
+end
+
+function arrived(number)
+  local name = names[number]
+  if process:listenerCount(name) > 0 then
+    process:emit(name, name, number)
+  elseif instead[name] then
+    instead[name]()
+    watch(name, true)
+  elseif name == 'SIGPIPE' and streamsOutput() then
+    watch(name, true)
+  elseif not interrupted then
+    interrupt(number)
+  end
 end
 
 local function unwatch(name)
@@ -160,12 +192,26 @@ function process._listening(_, name, count)
   end
 end
 
----Handles the signals that end a process, as the head of this file says. For the command.
-function M.handleSignals()
-  for _, name in ipairs { 'SIGINT', 'SIGTERM', 'SIGHUP' } do
+---From now on the process ends with the script, for the command: signals do what the head of this file says, an uncaught error
+---ends it at once, and `os.exit` is `process.exit`, since that leaves nothing half done.
+function M.takeOver()
+  commands = true
+  for _, name in ipairs { 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE' } do
     defaults[name] = true
     watch(name, true)
   end
+  rawset(os, 'exit', function(code)
+    if code == nil or type(code) == 'boolean' then code = code == false and 1 or 0 end
+    process.exit(code)
+  end)
+end
+
+---Calls `fn` for a signal that would end the process, for the REPL. If it comes again before that could be called, as in
+---compiled Lua, it ends the process.
+---@param name string
+---@param fn fun()
+function M.instead(name, fn)
+  instead[name] = fn
 end
 
 ---The number of the signal that is ending the process.

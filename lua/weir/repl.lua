@@ -3,7 +3,8 @@
 --
 -- A line is tried as an expression first, then as statements; what is not complete is continued on the next line. It runs in a
 -- coroutine, so it may wait; the prompt comes back when it is over. Values are printed, and the first of them is `_`.
--- Without a terminal there is no prompt, and an error of a line makes the exit status 1; the lines after it run all the same.
+-- A line that begins with a dot is a command. Without a terminal there is no prompt, and an error of a line makes the exit
+-- status 1; the lines after it run all the same.
 
 local weir = require 'weir'
 local core = require 'weir.core'
@@ -14,6 +15,14 @@ local wait = require 'weir.wait'
 
 local process = weir.process
 local machinery = process._machinery
+
+local HELP = [=[
+Expressions are evaluated and printed, _ is the last value; statements are run. Lines may wait: sleep(100), pipeline(...).
+The names of weir are globals: Readable, Transform, pipeline, fs, zlib, crypto, net, sleep, setTimeout ...
+  .help    this text
+  .exit    ends weir, as Ctrl-D does
+Ctrl-C drops the line, or gives up waiting for what it began; twice on an empty line it ends weir.
+]=]
 
 local PROMPT, CONTINUED = '> ', '>> '
 local NAME = '=repl'
@@ -51,6 +60,14 @@ local function printError(err)
   if not errors.isError(err) then err = errors.caught(err, '') end
   io.stdout:flush()
   io.stderr:write((machinery.describe(err):gsub('^Uncaught ', 'error: ')), '\n')
+end
+
+-- Where lines are kept for the next time: nil is nowhere.
+local function historyFile()
+  local path = os.getenv 'WEIR_HISTORY'
+  if path then return path ~= '' and path or nil end
+  local home = os.getenv 'HOME'
+  return home and home .. '/.weir_history'
 end
 
 ---Reads until the end of the input. Runs in a coroutine that may wait.
@@ -94,16 +111,31 @@ return function(terminal)
     core.run(function() come(xpcall(chunk, errors.caught, values)) end)
   end
 
+  local function close()
+    terminal.stop()
+    finished()
+  end
+
+  local function command(name)
+    if name == 'exit' then return close() end
+    if name == 'help' then
+      io.stdout:write(HELP)
+    else
+      failed(errors.new('there is no such command (.help tells what there is)'))
+    end
+    ask()
+  end
+
   local function onLine(line)
     if line == nil then
       if interactive then io.stdout:write '\n' end
       if typed then failed(errors.caught((select(2, compile(typed))), '')) end
-      terminal.stop()
-      return finished()
+      return close()
     end
     local text = typed and typed .. '\n' .. line or line
     typed = nil
     if text:find '^%s*$' then return ask() end
+    if text:find '^%s*%.%a' then return command(text:match '%.(%a+)%s*$') end
     if text:sub(1, 1) == '=' then text = text:sub(2) end
     local chunk, problem, incomplete = compile(text)
     if chunk then return evaluate(chunk) end
@@ -129,8 +161,8 @@ return function(terminal)
   end
 
   if interactive then
-    process:on('SIGINT', onInterrupt)
-    io.stdout:write('weir ', weir._VERSION, '\n')
+    machinery.instead('SIGINT', onInterrupt)
+    io.stdout:write('weir ', weir._VERSION, ' (.help helps)\n')
   end
   process:on('exit', function() terminal.stop() end)
   base.onUncaught(function(err)
@@ -138,7 +170,7 @@ return function(terminal)
     if process:listenerCount('uncaughtException') > 0 then return process:emit('uncaughtException', err) end
     failed(err)
   end)
-  terminal.start(onLine)
+  terminal.start(onLine, historyFile())
   ask()
   over()
   if interactive then process.exit() end -- as at other prompts: what still goes on is left

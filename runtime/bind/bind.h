@@ -45,13 +45,14 @@ struct wr_bind {
     struct wr_pool *pool;        /* made when first needed */
     int calls[WR_CALL_COUNT];    /* registry references */
     int ours, idle_table, token; /* registry references: coroutines of ours (weak); idle ones; what a wait yields */
-    int stream_meta;
+    int stream_meta, own_thread, own_anchor; /* the last two are of L and `anchor` */
     lua_State *idle[WR_IDLE_MAX];
     int idle_count;
     bool paced; /* the collector's pace is weir's */
     uint32_t drains;
     int depth; /* nested entries into Lua */
     uint64_t serials;
+    uint32_t company; /* pipelines so far */
     struct wr_list timers, signals; /* started: of time.c, of process.c */
     uint32_t next_id;
     struct wr_fifo free_ids;

@@ -6,6 +6,7 @@
 #include "enter.h"
 #include "errors.h"
 #include "life.h"
+#include "pipeline.h"
 
 #include "luastream.h"
 
@@ -154,6 +155,7 @@ static int collect(lua_State *L)
     *u = NULL;
     wr_stream_share(s, NULL);
     of(s)->gone = true;
+    wr_pipeline_forget(s);
     wr_stream_unref(s);
     return 0;
 }
@@ -183,15 +185,15 @@ static void hold(struct wr_stream *s, bool held)
     lua_rawseti(b->anchor, WR_SLOT_PINS, (int)s->id);
 }
 
-/* Sets what S's table of edges has for OTHER. */
-static void note_edge(struct wr_stream *s, struct wr_stream *other, bool made)
+/* Sets what S's table of edges has at KEY to the value on top of the anchor, which is popped. */
+static void note(struct wr_stream *s, int key)
 {
     struct wr_bind *b = of(s)->b;
     lua_State *A = b->anchor;
     luaL_checkstack(A, 8, "edges");
     wr_luastream_push_env(A, b, s);
     if (!lua_istable(A, -1)) {
-        lua_pop(A, 1);
+        lua_pop(A, 2);
         return;
     }
     lua_rawgeti(A, -1, WR_ENV_EDGES);
@@ -201,12 +203,19 @@ static void note_edge(struct wr_stream *s, struct wr_stream *other, bool made)
         lua_pushvalue(A, -1);
         lua_rawseti(A, -3, WR_ENV_EDGES);
     }
+    lua_pushvalue(A, -3);
+    lua_rawseti(A, -2, key);
+    lua_pop(A, 3);
+}
+
+static void note_edge(struct wr_stream *s, struct wr_stream *other, bool made)
+{
+    struct wr_bind *b = of(s)->b;
     if (made)
-        push_field(A, b, other, WR_ENV_USERDATA);
+        push_field(b->anchor, b, other, WR_ENV_USERDATA);
     else
-        lua_pushnil(A);
-    lua_rawseti(A, -2, (int)other->id);
-    lua_pop(A, 2);
+        lua_pushnil(b->anchor);
+    note(s, (int)other->id);
 }
 
 void wr_luastream_edge(struct wr_stream *source, struct wr_stream *dest, bool made)
@@ -215,6 +224,27 @@ void wr_luastream_edge(struct wr_stream *source, struct wr_stream *dest, bool ma
         return;
     note_edge(source, dest, made);
     note_edge(dest, source, made);
+}
+
+void wr_luastream_company(struct wr_bind *b, struct wr_stream *const *streams, uint32_t count, int key, bool made)
+{
+    lua_State *A = b->anchor;
+    if (b->closing)
+        return;
+    luaL_checkstack(A, 8, "pipelines");
+    if (made)
+        lua_createtable(A, (int)count, 0);
+    else
+        lua_pushnil(A);
+    for (uint32_t i = 0; i < count; i++) {
+        if (made) {
+            push_field(A, b, streams[i], WR_ENV_USERDATA);
+            lua_rawseti(A, -2, (int)i + 1);
+        }
+        lua_pushvalue(A, -1);
+        note(streams[i], -key);
+    }
+    lua_pop(A, 1);
 }
 
 static struct wr_ring *ring_of(struct wr_stream *s, enum wr_side side)

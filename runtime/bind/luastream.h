@@ -57,6 +57,9 @@ extern const struct wr_host_ops wr_luastream_host;
 /* Mirrors an edge in both environments (wr_flow.edge): either end keeps the other. */
 void wr_luastream_edge(struct wr_stream *source, struct wr_stream *dest, bool made);
 
+/* Joins COUNT streams under the number KEY (> 0), or ends that: while any of them is known, all are kept. */
+void wr_luastream_company(struct wr_bind *b, struct wr_stream *const *streams, uint32_t count, int key, bool made);
+
 /* Gives a stream's memory back (wr_flow.free_stream). */
 void wr_luastream_release(struct wr_stream *s);
 

@@ -5,6 +5,9 @@
  * happened to load the module may die. Where nobody runs the loop yet (a stock luajit), the state counts as inside the
  * loop's code, so that ticks wait for weir.run.
  */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,13 +190,25 @@ void wr_open_leave(lua_State *L)
         lua_close(L);
 }
 
+int wr_open_status(int status)
+{
+    bool before = ferror(stdout) != 0;
+    errno = 0;
+    if (!fflush(stdout) && !before)
+        return status;
+    if (errno == EPIPE || status == 128 + SIGPIPE)
+        return 128 + SIGPIPE;
+    fprintf(stderr, "weir: standard output cannot be written: %s\n", errno ? strerror(errno) : "a write has failed");
+    return status ? status : EXIT_FAILURE;
+}
+
 /* core.exit(code): ends the process now. No frame below is returned to. */
 static int exit_process(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
     int code = (int)luaL_optinteger(L, 1, 0);
     leave(b);
-    exit(code);
+    exit(wr_open_status(code));
 }
 
 /* core.trampolines{ name = function } */
@@ -303,6 +318,11 @@ static struct wr_bind *new_bind(lua_State *L)
 {
     struct wr_bind *b = lua_newuserdata(L, sizeof *b);
     memset(b, 0, sizeof *b);
+    for (int i = 0; i < WR_CALL_COUNT; i++)
+        b->calls[i] = LUA_NOREF;
+    b->stream_meta = LUA_NOREF;
+    wr_list_init(&b->timers);
+    wr_list_init(&b->signals);
     lua_newtable(L);
     lua_pushcfunction(L, close_bind);
     lua_setfield(L, -2, "__gc");
@@ -314,9 +334,9 @@ static struct wr_bind *new_bind(lua_State *L)
 static void make_threads(lua_State *L, struct wr_bind *b)
 {
     b->L = lua_newthread(L);
-    luaL_ref(L, LUA_REGISTRYINDEX);
+    b->own_thread = luaL_ref(L, LUA_REGISTRYINDEX);
     b->anchor = lua_newthread(L);
-    luaL_ref(L, LUA_REGISTRYINDEX);
+    b->own_anchor = luaL_ref(L, LUA_REGISTRYINDEX);
     weak_table(b->anchor, "v");
     lua_newtable(b->anchor);
     weak_table(b->anchor, "v");
@@ -356,6 +376,8 @@ static void open_files(lua_State *L, struct wr_bind *b)
 struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn, void *user)
 {
     struct wr_bind *b = new_bind(L);
+    lua_newtable(L);
+    make_threads(L, b); /* first: what is opened from here on is closed in them */
     wr_alloc_init(&b->alloc, fn, user);
     const char *one = getenv("WEIR_BURST");
     wr_flow_init(&b->flow, &b->alloc, &wr_luastream_host, wr_luastream_release, wake, one && !strcmp(one, "1"));
@@ -372,8 +394,6 @@ struct wr_bind *wr_bind_open(lua_State *L, struct wr_loop *loop, wr_alloc_fn *fn
     if (b->outside)
         wr_loop_enter(b->loop);
     wr_loop_on_drain(b->loop, drain, b);
-    lua_newtable(L);
-    make_threads(L, b);
     open_files(L, b);
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, CORE_KEY);
@@ -436,6 +456,34 @@ static void close_loop(struct wr_bind *b)
     b->loop = NULL;
 }
 
+/* Coroutines, idle or running, are in the registry under their addresses. */
+static void forget_coroutines(struct wr_bind *b)
+{
+    lua_State *L = b->L;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->ours);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        lua_pushlightuserdata(L, lua_tothread(L, -2));
+        lua_pushnil(L);
+        lua_rawset(L, LUA_REGISTRYINDEX);
+    }
+    lua_settop(L, 0);
+}
+
+/* The state may live on, and must not keep what was weir's. */
+static void leave_registry(struct wr_bind *b)
+{
+    const int refs[] = {b->ours, b->token, b->stream_meta, b->own_anchor, b->own_thread};
+    forget_coroutines(b);
+    for (int i = 0; i < WR_CALL_COUNT; i++)
+        luaL_unref(b->L, LUA_REGISTRYINDEX, b->calls[i]);
+    lua_pushnil(b->L);
+    lua_setfield(b->L, LUA_REGISTRYINDEX, CORE_KEY);
+    lua_pushnil(b->L);
+    lua_setfield(b->L, LUA_REGISTRYINDEX, KEY);
+    for (unsigned i = 0; i < sizeof refs / sizeof *refs; i++) /* the thread that this is done in goes last */
+        luaL_unref(b->L, LUA_REGISTRYINDEX, refs[i]);
+}
+
 void wr_bind_close(struct wr_bind *b)
 {
     b->closing = true;
@@ -452,8 +500,7 @@ void wr_bind_close(struct wr_bind *b)
     wr_flow_clear(&b->flow);
     wr_fifo_clear(&b->free_ids);
     close_loop(b);
-    lua_pushnil(b->L);
-    lua_setfield(b->L, LUA_REGISTRYINDEX, CORE_KEY);
+    leave_registry(b);
 }
 
 int luaopen_weir_core(lua_State *L)

@@ -19,4 +19,8 @@ bool wr_open_closes(void);
  * wr_open_closes says so. */
 void wr_open_leave(lua_State *L);
 
+/* What a process ends with that wants to end with STATUS: something else if what it printed cannot be written. That is said on
+ * standard error, unless it is only that nobody reads any more (141). */
+int wr_open_status(int status);
+
 #endif

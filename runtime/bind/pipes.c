@@ -45,20 +45,27 @@ static int unpipe_streams(lua_State *L)
 
 struct call {
     struct wr_bind *b;
-    struct wr_stream *first; /* counted; the callback waits in its environment */
-    struct wr_done done;
+    struct wr_done done;          /* waits in the environment of the first stage */
     struct wr_pipeline *pipeline; /* NULL once it has called back */
+    int key;                      /* under which the stages keep one another */
+    uint32_t count;
+    struct wr_stream *stages[]; /* the pipeline counts them */
 };
+
+static size_t call_size(uint32_t count)
+{
+    return sizeof(struct call) + count * sizeof(struct wr_stream *);
+}
 
 static void pipeline_over(void *user, struct wr_error *err, int stage)
 {
     struct call *c = user;
-    (void)stage;
     c->pipeline = NULL;
-    c->done.fn(c->first, c->done.arg, err);
-    wr_stream_unpin(c->first);
-    wr_stream_unref(c->first);
-    wr_alloc_free(&c->b->alloc, c, sizeof *c);
+    if (stage != WR_PIPELINE_FORGOTTEN) {
+        c->done.fn(c->stages[0], c->done.arg, err);
+        wr_luastream_company(c->b, c->stages, c->count, c->key, false);
+    }
+    wr_alloc_free(&c->b->alloc, c, call_size(c->count));
 }
 
 /* core.pipeline(stages, finish, callback) -> a handle for core.pipelineAbort, good until the callback */
@@ -75,13 +82,16 @@ static int pipeline(lua_State *L)
         lua_rawgeti(L, 1, (int)i + 1);
         stages[i] = wr_luastream_arg(L, b, lua_gettop(L));
     }
-    struct call *c = wr_alloc_zero(&b->alloc, sizeof *c);
+    struct call *c = wr_alloc_zero(&b->alloc, call_size(count));
     if (!c)
         return luaL_error(L, "out of memory");
     c->b = b;
-    c->first = wr_stream_ref(stages[0]);
-    wr_stream_pin(c->first);
-    c->done = wr_methods_callback(L, b, c->first, 3);
+    c->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        c->stages[i] = stages[i];
+    c->key = (int)(++b->company & 0x3fffffff) + 1;
+    c->done = wr_methods_callback(L, b, stages[0], 3);
+    wr_luastream_company(b, stages, count, c->key, true);
     c->pipeline = wr_pipeline_new(&b->flow, stages, count, ends, pipeline_over, c);
     if (!c->pipeline)
         return luaL_error(L, "out of memory");

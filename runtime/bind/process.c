@@ -4,12 +4,15 @@
  * and ends the process when it comes again before anybody has said otherwise (SA_RESETHAND). That needs no handler of ours,
  * which could do nothing without a global variable. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "enter.h"
 #include "life.h"
 #include "list.h"
 #include "luastream.h"
+#include "pipeline.h"
 #include "signal.h"
 
 #include "process.h"
@@ -53,12 +56,34 @@ static bool ignored(int signum)
     return sigaction(signum, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
 }
 
+static bool nobody_reads(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
+}
+
+/* A write to some pipe has failed, and says so itself. But print and io.write are not listened to: a script that prints to
+ * nobody must not go on for ever. */
+static void on_broken_pipe(int signum)
+{
+    int kept = errno;
+    if (nobody_reads(STDOUT_FILENO)) {
+        signal(signum, SIG_DFL);
+        wr_signal_feed(signum);
+    }
+    errno = kept;
+}
+
 static void handle_once(int signum, bool once)
 {
     struct sigaction now;
     if (sigaction(signum, NULL, &now))
         return;
     now.sa_flags = once ? now.sa_flags | (int)SA_RESETHAND : now.sa_flags & ~(int)SA_RESETHAND;
+    if (once && signum == SIGPIPE) {
+        now.sa_handler = on_broken_pipe;
+        now.sa_flags = SA_RESTART;
+    }
     sigaction(signum, &now, NULL);
 }
 
@@ -75,14 +100,15 @@ static struct lua_signal *new_signal(lua_State *L, struct wr_bind *b)
 }
 
 /* core.signal(number, fn, once) -> a handle; or nil and the code of an error. FN(number) is called each time. ONCE: nothing is
- * done if the signal is ignored, and the second one ends the process, in whatever it is. */
+ * done if the signal is ignored, and the second one ends the process, in whatever it is. Of SIGPIPE those count, ignored or
+ * not, that come when nobody reads the standard output any more. */
 static int start_signal(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
     int signum = luaL_checkint(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     bool once = lua_toboolean(L, 3);
-    if (once && ignored(signum)) {
+    if (once && signum != SIGPIPE && ignored(signum)) {
         lua_pushnil(L);
         return 1;
     }
@@ -176,11 +202,27 @@ static int origin(lua_State *L)
     return 0;
 }
 
+/* core.awaited() -> the stage that a pipeline under way waits for; nil if there is none */
+static int awaited(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    struct wr_stream *s = wr_pipeline_stage_awaited(&b->flow);
+    if (s)
+        wr_luastream_push_self(L, b, s);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 void wr_process_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {{"signal", start_signal},    {"signalStop", stop_signal},
-                                         {"destroyAll", destroy_all}, {"unclosed", unclosed},
-                                         {"origin", origin},          {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"signal", start_signal},
+                                         {"signalStop", stop_signal},
+                                         {"destroyAll", destroy_all},
+                                         {"unclosed", unclosed},
+                                         {"origin", origin},
+                                         {"awaited", awaited},
+                                         {NULL, NULL}};
     wr_list_init(&b->signals);
     luaL_newmetatable(L, META);
     lua_pushcfunction(L, stop_signal);

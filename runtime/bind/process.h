@@ -5,7 +5,8 @@
 
 #include "bind.h"
 
-/* Registers core.signal, core.signalStop, core.signals, core.destroyAll, core.unclosed, core.origin. */
+/* Registers core.signal, core.signalStop, core.signals, core.destroyAll, core.unclosed, core.origin,
+ * core.awaited. */
 void wr_process_open(lua_State *L, struct wr_bind *b);
 
 /* Stops all signals; part of wr_bind_close. */

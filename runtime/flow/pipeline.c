@@ -366,6 +366,26 @@ void wr_pipeline_abort(struct wr_pipeline *p, struct wr_error *err)
     conclude(p, err, -1, false);
 }
 
+static bool has_stage(const struct wr_pipeline *p, const struct wr_stream *s)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->stages[i].stream == s)
+            return true;
+    return false;
+}
+
+void wr_pipeline_forget(struct wr_stream *s)
+{
+    for (struct wr_pipeline *p = s->flow->pipelines, *next; p; p = next) {
+        next = p->next;
+        if (!has_stage(p, s) || p->scheduled) /* scheduled: its tick is on the way */
+            continue;
+        if (!p->called)
+            p->fn(p->user, NULL, WR_PIPELINE_FORGOTTEN);
+        free_pipeline(p);
+    }
+}
+
 void wr_pipeline_drop_all(struct wr_flow *f)
 {
     while (f->pipelines) {
@@ -374,4 +394,29 @@ void wr_pipeline_drop_all(struct wr_flow *f)
             p->fn(p->user, NULL, -1);
         free_pipeline(p);
     }
+}
+
+/* Is a handler of S out that must complete before S can go on? */
+static bool is_busy(const struct wr_stream *s)
+{
+    if (!wr_stream_constructed(s) || s->life == WR_LIFE_DESTROYING)
+        return true;
+    return !wr_stream_destroyed(s) && (s->w_out || s->write == WR_WRITE_FINAL);
+}
+
+struct wr_stream *wr_pipeline_stage_awaited(const struct wr_flow *f)
+{
+    const struct wr_pipeline *p = NULL;
+    for (const struct wr_pipeline *each = f->pipelines; each; each = each->next)
+        if (!each->called && !each->scheduled)
+            p = each;
+    if (!p)
+        return NULL;
+    for (uint32_t i = p->count; i-- > 0;)
+        if (is_busy(p->stages[i].stream))
+            return p->stages[i].stream;
+    uint32_t first = 0;
+    while (first + 1 < p->count && wr_stream_destroyed(p->stages[first].stream))
+        first++;
+    return p->stages[first].stream;
 }

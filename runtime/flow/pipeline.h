@@ -25,4 +25,14 @@ void wr_pipeline_abort(struct wr_pipeline *p, struct wr_error *err);
 /* Frees all pipelines that are under way in F. FN of each is called at once, without an error: nobody runs the loop any more. */
 void wr_pipeline_drop_all(struct wr_flow *f);
 
+/* The stage that the oldest pipeline under way in F waits for: one whose handler has not completed, the last if there are
+ * several, else the first that is not over. Borrowed; NULL if no pipeline is under way. */
+struct wr_stream *wr_pipeline_stage_awaited(const struct wr_flow *f);
+
+#define WR_PIPELINE_FORGOTTEN (-2) /* as the stage that FN is told: nobody is left who could be told anything */
+
+/* S is gone for its host, and with it all that a pipeline has joined to it: frees those pipelines. FN is called with
+ * WR_PIPELINE_FORGOTTEN, only to free what is its user's. */
+void wr_pipeline_forget(struct wr_stream *s);
+
 #endif

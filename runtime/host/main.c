@@ -3,7 +3,6 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,7 +36,6 @@ static int run(lua_State *L)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN);
     lua_State *L = luaL_newstate();
     if (!L) {
         fputs("weir: out of memory\n", stderr);
@@ -52,5 +50,5 @@ int main(int argc, char **argv)
     else
         status = (int)lua_tointeger(L, -1);
     wr_open_leave(L);
-    return status;
+    return wr_open_status(status);
 }

@@ -3,15 +3,18 @@
  * there and returns; anything else by the same reads without it. Both wait in the loop like any descriptor.
  *
  * libedit's callback gets no argument of ours and its state is the process's, so the one reader of a process is found through
- * libedit itself (rl_readline_name, which nobody else uses). What is taken from a pipe is kept until lines are wanted again.
+ * libedit itself: rl_readline_name, the name that ~/.editrc knows a program by, points to the reader, which begins with it.
+ * What is taken from a pipe is kept until lines are wanted again.
  */
 #include <editline/readline.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind.h"
@@ -22,14 +25,18 @@
 
 #define META "weir repl"
 #define BLOCK 4096
+#define HISTORY_MAX 1000
 
 struct reader {
+    char name[8]; /* "weir" */
     struct wr_io io;
     struct wr_bind *b;
     int fn, self; /* registry references */
     bool terminal, started, wanted, ended;
     char *held; /* what was read of a pipe, and no line yet */
     size_t length;
+    char *history; /* file, or NULL */
+    int added;     /* lines for it */
 };
 
 /* Gives LINE (LENGTH bytes; NULL: the end) to the function. No line is wanted until it says so. */
@@ -54,13 +61,41 @@ static struct reader *reader_of_process(void)
     return (struct reader *)(void *)(uintptr_t)rl_readline_name;
 }
 
+static void add_line(struct reader *r, const char *line)
+{
+    if (!*line || *line == ' ')
+        return;
+    add_history(line);
+    r->added++;
+}
+
+static void open_history(struct reader *r, const char *path)
+{
+    using_history();
+    stifle_history(HISTORY_MAX);
+    if (!path || !(r->history = strdup(path)))
+        return;
+    history_truncate_file(path, HISTORY_MAX);
+    read_history(path);
+}
+
+/* Only what was typed here is added: others may have written to the file meanwhile. It is nobody else's to read. */
+static void save_history(struct reader *r)
+{
+    mode_t before = umask(S_IRWXG | S_IRWXO);
+    if (r->history && r->added)
+        append_history(r->added, r->history);
+    umask(before);
+    r->added = 0;
+}
+
 static void on_line(char *line)
 {
     struct reader *r = reader_of_process();
     rl_callback_handler_remove();
     wr_io_want(&r->io, 0);
-    if (line && *line)
-        add_history(line);
+    if (line)
+        add_line(r, line);
     give(r, line, line ? strlen(line) : 0);
     free(line);
 }
@@ -100,7 +135,7 @@ static void take_block(struct reader *r)
 static void on_ready(struct wr_io *w, int events)
 {
     (void)events;
-    struct reader *r = (struct reader *)(void *)w;
+    struct reader *r = (struct reader *)(void *)((char *)w - offsetof(struct reader, io));
     if (r->terminal) {
         rl_callback_read_char();
         return;
@@ -148,8 +183,9 @@ static int start(lua_State *L)
     r->self = luaL_ref(L, LUA_REGISTRYINDEX);
     wr_io_init(&r->io, r->b->loop, STDIN_FILENO, on_ready);
     if (r->terminal) {
-        rl_readline_name = (const char *)(void *)r;
+        rl_readline_name = r->name;
         rl_catch_signals = 0;
+        open_history(r, lua_tostring(L, 2));
     }
     return 0;
 }
@@ -199,8 +235,10 @@ static void finish(struct reader *r)
         wr_io_want(&r->io, 0);
     if (r->terminal && r->wanted)
         rl_callback_handler_remove();
-    if (r->terminal)
+    if (r->terminal) {
         rl_readline_name = "weir";
+        save_history(r);
+    }
     luaL_unref(r->b->L, LUA_REGISTRYINDEX, r->fn);
     luaL_unref(r->b->L, LUA_REGISTRYINDEX, r->self);
 }
@@ -216,7 +254,8 @@ static int collect(lua_State *L)
     struct reader *r = luaL_checkudata(L, 1, META);
     finish(r);
     free(r->held);
-    r->held = NULL;
+    free(r->history);
+    r->held = r->history = NULL;
     return 0;
 }
 
@@ -227,7 +266,7 @@ void wr_repl_push(lua_State *L)
         {"interrupt", interrupt},     {"stop", stop},       {NULL, NULL}};
     lua_newtable(L);
     struct reader *r = lua_newuserdata(L, sizeof *r);
-    memset(r, 0, sizeof *r);
+    *r = (struct reader){.name = "weir"};
     luaL_newmetatable(L, META);
     lua_pushcfunction(L, collect);
     lua_setfield(L, -2, "__gc");

@@ -3,17 +3,27 @@
  *
  * Everything in Lua is done in a protected call. What Lua has to say (errors, exit codes) it says by `note`, a closure over a
  * box, a userdata that outlives the runtime in a borrowed state and is then empty.
+ *
+ * On a borrowed loop nobody returns to us when nothing is left. So a run holds a reference on the loop, and a prepare watcher
+ * looks, once a turn, whether that is the last one.
  */
 #include "weir.h"
 
+#include <ev.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "modules.h"
+#include "net.h"
 #include "open.h"
+#include "time.h"
+
+/* The size of struct weir_options in the first version that had it. */
+#define FIRST_SIZE (offsetof(struct weir_options, threads) + sizeof(unsigned))
 
 struct weir {
     struct wr_alloc alloc;
@@ -22,10 +32,13 @@ struct weir {
     struct wr_loop *loop; /* on the borrowed one; NULL: the bind's own */
     struct wr_bind *b;
     struct weir **box;
-    int box_ref, run_ref; /* registry references */
-    char *error;          /* or NULL */
+    int box_ref, run_ref, settle_ref; /* registry references */
+    char *error;                      /* or NULL */
     size_t error_size;
+    ev_prepare watch; /* on the borrowed loop */
+    bool going;       /* a run on the borrowed loop is not over, and holds a reference on it */
     bool failed;
+    bool cut; /* the run was ended, by an error or by process.exit */
     int exit_code;
 };
 
@@ -58,6 +71,7 @@ static int note(lua_State *L)
         fail_with(w, lua_tostring(L, 1));
     if (!lua_isnoneornil(L, 2))
         w->exit_code = (int)lua_tointeger(L, 2);
+    w->cut = true;
     return 0;
 }
 
@@ -69,6 +83,95 @@ static int fail_from_stack(struct weir *w)
     fail_with(w, lua_isstring(L, -1) ? lua_tostring(L, -1) : "an error that is no text");
     lua_pop(L, 1);
     return memory ? WEIR_NO_MEMORY : WEIR_ERROR;
+}
+
+/* ---- the end of a run on a borrowed loop */
+
+static bool is_dry(const struct weir *w)
+{
+    wr_loop_unref(w->loop);
+    bool alive = wr_loop_alive(w->loop);
+    wr_loop_ref(w->loop);
+    return !alive;
+}
+
+static void begin_run(struct weir *w)
+{
+    w->cut = false;
+    if (!w->loop || w->going)
+        return;
+    w->going = true;
+    wr_loop_ref(w->loop);
+}
+
+static void end_run(struct weir *w)
+{
+    if (!w->going)
+        return;
+    w->going = false;
+    wr_loop_unref(w->loop);
+}
+
+/* Lets Lua see that nothing is left. Whether that has changed something. */
+static bool settle(struct weir *w)
+{
+    lua_State *L = w->b->L;
+    wr_loop_enter(w->loop);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w->settle_ref);
+    bool again = !lua_pcall(L, 0, 1, 0) && lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    wr_loop_leave(w->loop);
+    return again;
+}
+
+static bool is_closing(const struct weir *w)
+{
+    const struct wr_stream *s = w->b->flow.streams;
+    while (s && (!wr_stream_destroyed(s) || wr_stream_closed(s)))
+        s = s->next;
+    return s != NULL;
+}
+
+/* Ends the run if nothing is left. One that was cut leaves timers and servers, which are stopped when all streams are closed. */
+static void look(struct weir *w)
+{
+    if (!w->going || wr_loop_inside(w->loop))
+        return;
+    if (w->cut && !is_closing(w)) {
+        wr_time_close(w->b);
+        wr_net_close(w->b);
+    }
+    while (is_dry(w))
+        if (!settle(w) && is_dry(w)) {
+            end_run(w);
+            return;
+        }
+}
+
+static void on_turn(struct ev_loop *ev, ev_prepare *watch, int events)
+{
+    (void)ev;
+    (void)events;
+    look(watch->data);
+}
+
+static void watch_loop(struct weir *w)
+{
+    ev_prepare_init(&w->watch, on_turn);
+    ev_set_priority(&w->watch, EV_MINPRI); /* behind weir's own, which drains what waits */
+    w->watch.data = w;
+    ev_prepare_start(w->options.loop, &w->watch);
+    ev_unref(w->options.loop);
+}
+
+static void leave_loop(struct weir *w)
+{
+    if (!w->loop)
+        return;
+    end_run(w);
+    ev_ref(w->options.loop);
+    ev_prepare_stop(w->options.loop, &w->watch);
+    wr_loop_free(w->loop);
 }
 
 /* ---- opening */
@@ -105,7 +208,9 @@ static int open_in_lua(lua_State *L)
     make_box(L, w);
     lua_pushcclosure(L, note, 1);
     lua_pushboolean(L, !w->loop);
-    lua_call(L, 2, 1);
+    lua_pushboolean(L, !w->options.lua);
+    lua_call(L, 3, 2);
+    w->settle_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     w->run_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -123,6 +228,7 @@ static int open_all(struct weir *w)
         w->loop = wr_loop_new(&w->alloc, wr_sys_default(), w->options.loop);
         if (!w->loop)
             return WEIR_NO_MEMORY;
+        watch_loop(w);
     }
     w->L = make_state(w);
     if (!w->L)
@@ -157,6 +263,7 @@ static void leave_state(struct weir *w)
     if (w->b && lua_cpcall(L, forget_modules, NULL))
         lua_pop(L, 1);
     luaL_unref(L, LUA_REGISTRYINDEX, w->run_ref);
+    luaL_unref(L, LUA_REGISTRYINDEX, w->settle_ref);
     luaL_unref(L, LUA_REGISTRYINDEX, w->box_ref);
 }
 
@@ -169,7 +276,7 @@ static void free_all(struct weir *w)
         wr_bind_close(w->b);
     if (w->L)
         leave_state(w);
-    wr_loop_free(w->loop);
+    leave_loop(w);
     wr_alloc_free(&w->alloc, w->error, w->error_size);
     wr_alloc_init(&alloc, w->options.alloc, w->options.alloc_user);
     wr_alloc_free(&alloc, w, sizeof *w);
@@ -182,14 +289,14 @@ int weir_open(struct weir **w, const struct weir_options *options)
     *w = NULL;
     if (!options)
         options = &none;
-    if (options->size != sizeof *options)
+    if (options->size < FIRST_SIZE || options->size > sizeof *options)
         return WEIR_MISUSE;
     wr_alloc_init(&alloc, options->alloc, options->alloc_user);
     struct weir *made = wr_alloc_zero(&alloc, sizeof *made);
     if (!made)
         return WEIR_NO_MEMORY;
-    made->options = *options;
-    made->box_ref = made->run_ref = LUA_NOREF;
+    memcpy(&made->options, options, options->size);
+    made->box_ref = made->run_ref = made->settle_ref = LUA_NOREF;
     wr_alloc_init(&made->alloc, options->alloc, options->alloc_user);
     int status = open_all(made);
     if (status)
@@ -249,11 +356,12 @@ static int run(struct weir *w, struct script *s)
     w->failed = w->b->failed = false;
     w->exit_code = 0;
     set_error(w, "");
+    begin_run(w);
     lua_pushcfunction(w->L, run_in_lua);
     lua_pushlightuserdata(w->L, s);
-    if (lua_pcall(w->L, 1, 0, 0))
-        return fail_from_stack(w);
-    return w->failed ? WEIR_ERROR : WEIR_OK;
+    int status = lua_pcall(w->L, 1, 0, 0) ? fail_from_stack(w) : WEIR_OK;
+    look(w);
+    return status == WEIR_OK && w->failed ? WEIR_ERROR : status;
 }
 
 int weir_run_file(struct weir *w, const char *path, int argc, char *const *argv)

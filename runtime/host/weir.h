@@ -45,7 +45,8 @@ typedef void *weir_alloc_fn(void *user, void *ptr, size_t old_size, size_t new_s
 
 /* How a runtime is to be. Clear it, set `size`, and what you want otherwise than it is with NULL and 0. */
 struct weir_options {
-    size_t size; /* sizeof(struct weir_options): programs built with an older header keep working */
+    size_t
+        size; /* sizeof(struct weir_options): programs built with an older header, whose struct is shorter, keep working */
 
     /* Memory for all that weir allocates, the Lua state it makes included. NULL: malloc's family, and Lua's own allocator.
      * libev and mbedTLS have allocators for the whole process, which weir leaves alone. LuaJIT does not survive that its first
@@ -59,7 +60,8 @@ struct weir_options {
 
     /* The Lua state to open weir in, yours: its main thread or a coroutine that lives. `require "weir"` finds weir in it from
      * now on. It must stay until weir_close and may go on after it: objects of weir that are left then do nothing, and raise
-     * when they are used. A state holds one runtime at a time. NULL: a new state, with Lua's standard libraries. */
+     * when they are used. A state holds one runtime at a time. NULL: a new state, with Lua's standard libraries, whose
+     * compiler and collector weir sets for its needs; those of a borrowed one it leaves alone. */
     struct lua_State *lua;
 
     /* How many threads compress, read files and the like, at most. 0: as many as there are processors, 2 to 4. Threads are
@@ -68,7 +70,7 @@ struct weir_options {
 };
 
 /* Opens a runtime and puts it in *W, NULL on failure. OPTIONS (copied; NULL: all as it comes) as above. WEIR_MISUSE: `size` is
- * not one that this library knows, or weir is open in that Lua state already. WEIR_ERROR: Lua failed on the way. */
+ * none that this library knows (as of a header newer than it), or weir is open in that Lua state already. WEIR_ERROR: Lua failed on the way. */
 WEIR_API int weir_open(struct weir **w, const struct weir_options *options);
 
 /* Runs the script in the file PATH. ARGV, of ARGC strings (copied), is given to it as `...` and as the global `arg`, in which PATH
@@ -78,8 +80,10 @@ WEIR_API int weir_open(struct weir **w, const struct weir_options *options);
  * error that nobody caught, on which the run ends at once. Not to be called by a function that a script calls (WEIR_MISUSE).
  *
  * On a borrowed loop it runs the script up to its first wait and returns: WEIR_ERROR if it has failed by then. The rest happens
- * as you run the loop; weir_running tells when it is over, weir_failed whether an error was left uncaught. Such an error
- * destroys all open streams, and the first is kept.
+ * as you run the loop; weir_running tells when it is over, weir_failed whether an error was left uncaught, of which the first is
+ * kept. Such an error, and process.exit, destroy all open streams, and when these are closed, stop timers and close servers.
+ *
+ * A script, or a pipeline, that still waits when nothing is left which could wake it has failed, too.
  *
  * May be called again when the last script is over, in the same Lua state, or, on a borrowed loop, while others go on. */
 WEIR_API int weir_run_file(struct weir *w, const char *path, int argc, char *const *argv);
@@ -87,8 +91,8 @@ WEIR_API int weir_run_file(struct weir *w, const char *path, int argc, char *con
 /* The same for the script CODE, which error messages call NAME. It gets no arguments. */
 WEIR_API int weir_run_string(struct weir *w, const char *code, const char *name);
 
-/* Does anything go on in W: a stream that waits for a descriptor, a timer, a job, a tick? ev_run of a borrowed loop with nothing
- * else on it returns when this says 0. */
+/* Does anything go on in W: a script, a stream that waits for a descriptor, a timer, a job, a tick? On a borrowed loop the end is
+ * seen in the next turn of the loop; an ev_run with nothing else on it then returns. */
 WEIR_API int weir_running(const struct weir *w);
 
 /* Was an error left uncaught since the last weir_run_file or weir_run_string? */

@@ -134,6 +134,149 @@ int main(void)
     assert.same({ expected, 0 }, { sh(compiled(dir .. '/misuse.c', 'misuse')) })
   end)
 
+  describe('on a borrowed loop', function()
+    local program
+    setup(function()
+      local file = io.open(dir .. '/loop.c', 'w')
+      file:write [=[
+#include <ev.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir.h>
+
+int main(int argc, char **argv)
+{
+    struct ev_loop *loop = ev_default_loop(0);
+    struct weir *w;
+    struct weir_options options = {.size = sizeof options, .loop = loop};
+    if (argc < 2 || weir_open(&w, &options))
+        return 9;
+    for (int i = 1; i < argc; i++) {
+        int status = weir_run_string(w, argv[i], "=x");
+        ev_run(loop, 0); /* returns: nothing is left */
+        printf("%d %d %d %d [%s]\n", status, weir_failed(w), weir_running(w), weir_exit_code(w), weir_last_error(w));
+        fflush(stdout);
+    }
+    weir_close(w);
+    ev_loop_destroy(loop);
+    return 0;
+}
+]=]
+      file:close()
+      program = compiled(dir .. '/loop.c', 'loop')
+    end)
+
+    -- What is printed of scripts, run one after the other in one runtime; all of weir is global in them.
+    local function run(...)
+      local words = {}
+      for _, code in ipairs { ... } do
+        words[#words + 1] = "'setmetatable(_G, { __index = require \"weir\" }) " .. code .. "'"
+      end
+      local output, status = sh('timeout 10 %s %s', program, table.concat(words, ' '))
+      assert.equal(0, status, output)
+      return (output:gsub('\n    at [^\n%]]*', ''))
+    end
+
+    it('the end is seen, and the next script runs', function()
+      assert.equal('ticked\n0 0 0 0 []\n0 0 0 0 []', run('setTimeout(print, 5, "ticked")', 'x = 1'))
+    end)
+
+    it('an error ends timers as well, when all streams are closed, and the next script runs', function()
+      local code = [[
+        setInterval(function() end, 1)
+        stream = Writable{ destroy = function(_, e, callback) setTimeout(function() print "destroyed" callback(e) end, 10) end }
+        setTimeout(function() error "boom" end, 1)]]
+      assert.equal('destroyed\n0 1 0 0 [Uncaught boom]\nnext\n0 0 0 0 []', run(code, 'setTimeout(print, 1, "next")'))
+    end)
+
+    it('so does an error before the first wait', function()
+      assert.equal('1 1 0 0 [Uncaught boom]', run 'setInterval(print, 1) error "boom"')
+    end)
+
+    it('process.exit ends the run with its code', function()
+      assert.equal('0 0 0 5 []', run 'setInterval(function() end, 1) sleep(2) process.exit(5) print "no"')
+      assert.equal('0 0 0 6 []\n0 0 0 0 []', run('process.exitCode = 6', 'x = 1'))
+    end)
+
+    it('a script that waits for ever has failed', function()
+      assert.truthy(run('finished(PassThrough())'):find '^1 1 0 0 %[Uncaught ERR_UNSETTLED_WAIT: the script still waits')
+    end)
+
+    it('so has one whose pipeline does, and its stage is named', function()
+      local output = run 'pipeline(Readable{ name = "well", read = function() end }, PassThrough(), function() end)'
+      assert.truthy(output:find('a pipeline still waits for the stage well', 1, true), output)
+    end)
+
+    it('iterators that were left open are closed', function()
+      local code = 'r = Readable.from{ 1, 2, 3 } for x in r:iter() do print(x) break end r:on("close", function() print "closed" end)'
+      assert.equal('1\nclosed\n0 0 0 0 []', run(code))
+    end)
+  end)
+
+  it('programs with an older, shorter struct of options are served, with a longer one they are not', function()
+    local file = io.open(dir .. '/size.c', 'w')
+    file:write [=[
+#include <stddef.h>
+#include <stdio.h>
+#include <weir.h>
+
+int main(void)
+{
+    struct weir *w;
+    struct { struct weir_options o; char more[8]; } options = {.o = {.size = sizeof options}};
+    printf("%d", weir_open(&w, &options.o));
+    options.o.size = offsetof(struct weir_options, threads) + sizeof options.o.threads;
+    printf("%d", weir_open(&w, &options.o));
+    weir_close(w);
+    options.o.size = sizeof(size_t);
+    printf("%d", weir_open(&w, &options.o));
+    return 0;
+}
+]=]
+    file:close()
+    assert.same({ '303', 0 }, { sh(compiled(dir .. '/size.c', 'size')) })
+  end)
+
+  it('opening and closing leaves nothing in a borrowed state', function()
+    local file = io.open(dir .. '/again.c', 'w')
+    file:write [=[
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <weir.h>
+
+static int kib(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    return lua_gc(L, LUA_GCCOUNT, 0);
+}
+
+int main(void)
+{
+    lua_State *L = luaL_newstate();
+    int first = 0;
+    luaL_openlibs(L);
+    if (luaL_dostring(L, "jit.off()")) /* traces are no leak */
+        return 1;
+    for (int i = 0; i < 30; i++) {
+        struct weir *w;
+        struct weir_options options = {.size = sizeof options, .lua = L};
+        if (weir_open(&w, &options) || weir_run_string(w, "require 'weir'.Readable.from{ 1 }:on('data', function() end)", "=x"))
+            return 1;
+        weir_close(w);
+        if (i == 9)
+            first = kib(L);
+    }
+    printf("%s", kib(L) - first < 100 ? "the same" : "more");
+    lua_close(L);
+    return 0;
+}
+]=]
+    file:close()
+    assert.same({ 'the same', 0 }, { sh(compiled(dir .. '/again.c', 'again')) })
+  end)
+
   it('two runtimes on one loop, each in mid-pipeline, are closed in either order', function()
     local two = built 'two'
     assert.same({ '1 and 1', 0 }, { sh(two) })

@@ -333,6 +333,19 @@ describe('a stream over a file', function()
       end
     end))
 
+    it('takes no more memory for 4 GiB than for little #all', within(function()
+      command('truncate -s 4G %s', path)
+      local file = assert(io.open(dir .. '/copy.lua', 'w'))
+      file:write([[
+        local weir = require 'weir'
+        weir.pipeline(weir.fs.createReadStream(arg[1]), weir.fs.createWriteStream '/dev/null')
+        io.write(weir.fs.readFileSync '/proc/self/status')
+      ]])
+      file:close()
+      local peak = tonumber(command('%s %s/copy.lua %s', os.getenv 'WEIR', dir, path):match 'VmHWM:%s*(%d+)')
+      assert.is_true(peak < 24 * 1024, peak)
+    end))
+
     it('says that the disk is full in the middle of a pipeline', within(function()
       if os.execute(('mount -t tmpfs -o size=64k none %s 2>/dev/null'):format(dir)) ~= 0 then
         pending 'a file system in memory cannot be mounted here'

@@ -70,12 +70,19 @@ describe('the REPL', function()
   end)
 
   describe('at a terminal', function()
+    local history -- the file for it; nil: none
+    after_each(function()
+      if history then os.remove(history) end
+      history = nil
+    end)
+
     -- What stands on the screen after these keys, each sent after a pause, without colours.
     local function screen(...)
       local keys = {}
       for _, key in ipairs { ... } do keys[#keys + 1] = ("sleep 0.4; printf '%s'"):format(key:gsub("'", "'\\''")) end
       local typing = '(sleep 0.4; ' .. table.concat(keys, '; ') .. '; sleep 0.4)'
-      local out, status = with_file('', typing .. (' | TERM=dumb NO_COLOR=1 script -qec %s FILE'):format(weir))
+      local set = 'TERM=dumb NO_COLOR=1 WEIR_HISTORY=' .. (history or '')
+      local out, status = with_file('', typing .. (' | %s script -qec %s FILE'):format(set, weir))
       return (out:gsub('\r', '')), status
     end
 
@@ -99,5 +106,32 @@ describe('the REPL', function()
       assert.truthy(out:find('\nalive\n', 1, true), out)
       assert.equal(0, status)
     end)
+
+    it('ends, also in compiled Lua, when Ctrl-C comes twice', function()
+      local out, status = screen('while true do end\\r', '\\003', '\\003')
+      assert.falsy(out:find('interrupted', 1, true), out)
+      assert.equal(130, status)
+    end)
+
+    it('has commands that begin with a dot', function()
+      local out, status = screen('.help\\r', '.nope\\r', '.exit\\r', 'print "no"\\r')
+      assert.truthy(out:find('.exit    ends weir', 1, true), out)
+      assert.truthy(out:find('error: there is no such command', 1, true), out)
+      assert.falsy(out:find('\nno\n', 1, true), out)
+      assert.equal(0, status)
+    end)
+
+    it('remembers what was typed until the next time, but for what begins with a space', function()
+      history = os.tmpname()
+      os.remove(history)
+      screen('40 + 2\\r', ' 99\\r', '\\004')
+      local out = screen('\\020\\r', '\\004') -- Ctrl-P: the line before
+      assert.truthy(out:find('\n42\n', 1, true), out)
+      assert.equal('600\n', with_file('', 'stat -c %a ' .. history))
+    end)
+  end)
+
+  it('has its commands without a terminal too', function()
+    assert.same({ '1\n', 0 }, { lines 'print(1)\n.exit\nprint(2)\n' })
   end)
 end)

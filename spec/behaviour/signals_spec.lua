@@ -44,6 +44,41 @@ describe('a signal', function()
     end)
   end
 
+  it('waits for all streams, though the script has failed by then', function()
+    local code = [[
+      local weir = require 'weir'
+      slow = weir.Writable{ destroy = function(_, err, callback)
+        weir.setTimeout(function() print 'destroyed' callback(err) end, 50)
+      end }
+      weir.setInterval(print, 1e6)
+      print 'ready'
+      weir.pipeline(weir.Readable{ read = function() end }, weir.PassThrough(), weir.PassThrough())]]
+    assert.same({ 'ready\ndestroyed\n', 130 }, { run(code, 'INT') })
+  end)
+
+  it('removes the files that atomic streams have begun', function()
+    local dir = os.tmpname()
+    os.remove(dir)
+    local code = ([[
+      local weir = require 'weir'
+      weir.fs.mkdir(%q, function()
+        local file = weir.fs.createWriteStream(%q, { atomic = true })
+        file:write('half', function() print 'ready' end)
+      end)
+      weir.setInterval(print, 1e6)]]):format(dir, dir .. '/out')
+    assert.same({ 'ready\n', 130 }, { run(code, 'INT') })
+    local pipe = io.popen(('ls -A %s; rmdir %s 2>&1'):format(dir, dir))
+    assert.equal('', pipe:read '*a')
+    pipe:close()
+  end)
+
+  it('that was ignored stays so', function()
+    local script = 'trap "" HUP; %s -e "setTimeout(print, 300, 1)" & sleep 0.1; kill -HUP $!; wait $!; echo $?'
+    local out = io.popen(("bash -c '" .. script .. "'"):format(weir))
+    assert.equal('1\n0\n', out:read '*a')
+    out:close()
+  end)
+
   it('ends what only waits', function()
     assert.same({ 'ready\n', 130 }, { run('require"weir".setInterval(print, 1e6) print "ready"', 'INT') })
   end)
