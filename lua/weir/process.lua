@@ -47,14 +47,22 @@ local function causes(err)
   return text
 end
 
+-- Where a stream reads or writes, if it is a file's and the message does not say so.
+local function placeOf(stream, err)
+  local path = stream and rawget(stream, 'path')
+  if type(path) ~= 'string' or tostring(err):find(path, 1, true) then return '' end
+  return " of '" .. path .. "'"
+end
+
 ---The message, the stream that failed, and the traceback in the user's own files.
 ---@param err any
 ---@return string text for a person
 function M.describe(err)
   if not errors.isError(err) then err = errors.caught(err, '') end
   local text = 'Uncaught ' .. tostring(err)
-  local stream = M.nameOf(core.origin(err))
-  if stream then text = text .. '\n    in the stream ' .. stream end
+  local stream = core.origin(err)
+  local name = M.nameOf(stream)
+  if name then text = text .. '\n    in the stream ' .. name .. placeOf(stream, err) end
   text = text .. causes(err)
   local own = errors.ownLines(err.traceback or '')
   if own ~= '' then return text .. '\n    at ' .. own:gsub('\n', '\n    at ') end

@@ -24,6 +24,7 @@
 #include "open.h"
 #include "linestream.h"
 #include "luastream.h"
+#include "pipe.h"
 #include "process.h"
 #include "pipeline.h"
 #include "time.h"
@@ -432,14 +433,16 @@ static void close_stream(struct wr_bind *b, struct wr_stream *s)
     lua_settop(L, 0);
 }
 
-/* All streams are held meanwhile: each may be the last to hold others. */
+/* All streams are held meanwhile: each may be the last to hold others. Pipes may join them to rings. */
 static void close_streams(struct wr_bind *b)
 {
     struct wr_stream *s, *next;
     for (s = b->flow.streams; s; s = s->next)
         wr_stream_ref(s);
-    for (s = b->flow.streams; s; s = s->next)
+    for (s = b->flow.streams; s; s = s->next) {
         close_stream(b, s);
+        wr_pipe_drop_all(s);
+    }
     for (s = b->flow.streams; s; s = next) {
         next = s->next;
         wr_stream_unref(s);

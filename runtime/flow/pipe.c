@@ -161,12 +161,8 @@ void wr_pipe_drop_all(struct wr_stream *src)
     while (src->pipes) {
         struct wr_pipe *p = src->pipes;
         src->pipes = p->next;
-        if (p->dest->feeding == p)
-            p->dest->feeding = NULL;
-        if (!p->removed) {
-            wr_watch_remove(p->dest, &p->at_dest);
-            wr_watch_remove(p->dest, &p->at_error);
-        }
+        if (!p->removed)
+            detach(p);
         free_edge(p);
     }
     src->pipe_count = 0;

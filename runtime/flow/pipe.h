@@ -35,7 +35,7 @@ void wr_pipe_stop(struct wr_pipe *p);
 /* The source was read: nobody is waited for, until a destination says stop again. */
 void wr_pipe_forget_waiting(struct wr_stream *src);
 
-/* The source is freed: takes all its edges away without a word. */
+/* Takes all edges of SRC away without a word: it is freed, or its flow is being closed (then SRC must be held meanwhile). */
 void wr_pipe_drop_all(struct wr_stream *src);
 
 #endif

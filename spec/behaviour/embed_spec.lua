@@ -277,6 +277,86 @@ int main(void)
     assert.same({ 'the same', 0 }, { sh(compiled(dir .. '/again.c', 'again')) })
   end)
 
+  it('a runtime with files, sockets, jobs and timers under way is closed at any moment', function()
+    local file = io.open(dir .. '/anywhere.c', 'w')
+    file:write [=[
+#include <ev.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir.h>
+
+static const char script[] =
+    "local weir = require 'weir'\n"
+    "local fs, zlib, crypto, net = weir.fs, weir.zlib, weir.crypto, weir.net\n"
+    "weir.setInterval(function() end, 5)\n"
+    "weir.wrap(function() for _ in fs.createReadStream(IN, { highWaterMark = 1000 }):iter() do weir.sleep(1) end end)()\n"
+    "local server = net.createServer(function(socket) socket:pipe(socket) end)\n"
+    "server:listen(0, '127.0.0.1', function()\n"
+    "  local client = net.connect(server:address().port, '127.0.0.1')\n"
+    "  client:write 'x'\n"
+    "  client:on('data', function(chunk) client:write(chunk) end)\n"
+    "end)\n"
+    "zlib.gzip(('x'):rep(1e6), function() end)\n"
+    "local slow = weir.Transform{ transform = function(_, chunk, callback) weir.setTimeout(callback, 1, nil, chunk) end }\n"
+    "weir.pipeline(fs.createReadStream(IN), zlib.createGzip(), slow,\n"
+    "  crypto.createCipheriv('aes-256-cbc', ('k'):rep(32), ('i'):rep(16)), fs.createWriteStream(OUT, { atomic = true }))\n";
+
+static const char *input;
+
+static void set(struct weir *w, const char *name, const char *value)
+{
+    lua_pushstring(weir_lua(w), value);
+    lua_setglobal(weir_lua(w), name);
+}
+
+static struct weir *start(struct ev_loop *loop, lua_State *L, const char *output)
+{
+    struct weir *w;
+    struct weir_options options = {.size = sizeof options, .loop = loop, .lua = L};
+    if (weir_open(&w, &options))
+        exit(2);
+    set(w, "IN", input);
+    set(w, "OUT", output);
+    if (weir_run_string(w, script, "=anywhere"))
+        exit(3);
+    return w;
+}
+
+int main(int argc, char **argv)
+{
+    struct ev_loop *loop = ev_default_loop(0);
+    lua_State *lent = luaL_newstate();
+    if (argc < 4)
+        return 9;
+    input = argv[1];
+    luaL_openlibs(lent);
+    for (int n = 0; n < 80; n += 1 + n / 8) {
+        struct weir *sides[] = {start(loop, NULL, argv[2]), start(loop, lent, argv[3])};
+        for (int i = 0; i < n; i++)
+            ev_run(loop, EVRUN_ONCE);
+        weir_close(sides[n % 2]);
+        for (int i = 0; i < n % 5; i++)
+            ev_run(loop, EVRUN_ONCE);
+        if (weir_failed(sides[!(n % 2)]))
+            puts(weir_last_error(sides[!(n % 2)]));
+        weir_close(sides[!(n % 2)]);
+        lua_gc(lent, LUA_GCCOLLECT, 0);
+        ev_run(loop, EVRUN_NOWAIT);
+    }
+    lua_close(lent);
+    ev_loop_destroy(loop);
+    return 0;
+}
+]=]
+    file:close()
+    local program = compiled(dir .. '/anywhere.c', 'anywhere')
+    sh('mkdir %s/files; head -c 8000000 /dev/urandom >%s/random', dir, dir)
+    assert.same({ '', 0 }, { sh('timeout 60 %s %s/random %s/files/one %s/files/two', program, dir, dir, dir) })
+    assert.equal('', sh('ls -A %s/files', dir)) -- nothing half-written is left
+  end)
+
   it('two runtimes on one loop, each in mid-pipeline, are closed in either order', function()
     local two = built 'two'
     assert.same({ '1 and 1', 0 }, { sh(two) })
