@@ -17,10 +17,10 @@ static const struct wr_done NOBODY = {0};
 #define EDGE(w, field) ((struct wr_pipe *)(void *)((char *)(w)-offsetof(struct wr_pipe, field)))
 #define BIT(ev) (1u << WR_EV_##ev)
 
-static void free_edge(struct wr_pipe *p)
+static void free_edge(struct wr_flow *f, struct wr_pipe *p)
 {
     wr_stream_unref(p->dest);
-    wr_alloc_free(p->source->flow->alloc, p, sizeof *p);
+    wr_alloc_free(f->alloc, p, sizeof *p);
 }
 
 /* ---- who is waited for */
@@ -97,13 +97,31 @@ static void unlink_edge(struct wr_pipe *p)
     p->source->pipe_count--;
 }
 
-static void free_tick(struct wr_flow *f, struct wr_tick *t)
+void wr_pipe_bury(struct wr_flow *f)
 {
-    (void)f;
-    free_edge((struct wr_pipe *)t->done.arg);
+    while (f->dead_pipes) {
+        struct wr_pipe *p = f->dead_pipes;
+        f->dead_pipes = p->next;
+        free_edge(f, p);
+    }
 }
 
-/* 'unpipe' is told while the edge still counts as listening, as in Node. Its memory goes in a tick: somebody may walk the row. */
+static void bury_tick(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)t;
+    wr_pipe_bury(f);
+}
+
+/* The memory of P, which is in no row any more, goes in a tick: somebody may be looking at it. */
+static void bury_later(struct wr_flow *f, struct wr_pipe *p)
+{
+    if (!f->dead_pipes)
+        wr_tick_add(f, bury_tick, NULL, NULL, NOBODY);
+    p->next = f->dead_pipes;
+    f->dead_pipes = p;
+}
+
+/* 'unpipe' is told while the edge still counts as listening, as in Node. */
 static void say_goodbye(struct wr_pipe *p)
 {
     struct wr_stream *src = p->source;
@@ -115,7 +133,7 @@ static void say_goodbye(struct wr_pipe *p)
         src->flow->edge(src, p->dest, false);
     if (p->listening && (was_waiting || src->r & WR_R_MULTI_PIPE) && p->dest->w & WR_W_NEED_DRAIN)
         drained(p);
-    wr_tick_add(src->flow, free_tick, src, NULL, (struct wr_done){.arg = (intptr_t)p});
+    bury_later(src->flow, p);
 }
 
 static struct wr_pipe *first_edge(const struct wr_stream *src, const struct wr_stream *dest)
@@ -163,7 +181,7 @@ void wr_pipe_drop_all(struct wr_stream *src)
         src->pipes = p->next;
         if (!p->removed)
             detach(p);
-        free_edge(p);
+        free_edge(src->flow, p);
     }
     src->pipe_count = 0;
 }

@@ -35,6 +35,9 @@ void wr_pipe_stop(struct wr_pipe *p);
 /* The source was read: nobody is waited for, until a destination says stop again. */
 void wr_pipe_forget_waiting(struct wr_stream *src);
 
+/* Frees the edges that were taken away: F is cleared. */
+void wr_pipe_bury(struct wr_flow *f);
+
 /* Takes all edges of SRC away without a word: it is freed, or its flow is being closed (then SRC must be held meanwhile). */
 void wr_pipe_drop_all(struct wr_stream *src);
 

@@ -4,6 +4,7 @@
  * ran: telling the host at each tick would cost as much as the tick. */
 #include <assert.h>
 
+#include "pipe.h"
 #include "readable.h"
 
 #include "tick.h"
@@ -47,6 +48,7 @@ void wr_flow_clear(struct wr_flow *f)
         finish_tick(&t);
     }
     wr_readable_drop_flows(f);
+    wr_pipe_bury(f);
     release_idle(f);
     wr_fifo_clear(&f->ticks);
     wr_fifo_clear(&f->wakes);

@@ -39,6 +39,7 @@ struct wr_flow {
     struct wr_stream *streams; /* all of them, in a list */
     uint32_t open;             /* how many */
     struct wr_pipeline *pipelines; /* all that are under way */
+    struct wr_pipe *dead_pipes;    /* taken away, to be freed in a tick */
     uint32_t moving;               /* pipes that deliver a chunk at this moment */
     bool draining, flowing;        /* flowing: the tick of that row is waiting, or runs */
     bool one;                      /* one: bursts of one chunk only (WEIR_BURST=1) */

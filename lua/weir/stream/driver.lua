@@ -58,7 +58,7 @@ local caches, common = {}, {}
 for kind in pairs(SOURCES) do caches[kind] = setmetatable({}, { __mode = 'k' }) end
 
 local function make(kind)
-  return loadstring(SOURCES[kind], '=weir burst')()
+  return loadstring(SOURCES[kind], '=weir.burst')()
 end
 
 -- The driver of handlers made from the same function as `fn`; handlers in C have no prototype and share one.
