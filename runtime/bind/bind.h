@@ -52,7 +52,7 @@ struct wr_bind {
     uint32_t drains;
     int depth; /* nested entries into Lua */
     uint64_t serials;
-    uint32_t company; /* pipelines so far */
+    uint32_t company;               /* pipelines so far */
     struct wr_list timers, signals; /* started: of time.c, of process.c */
     uint32_t next_id;
     struct wr_fifo free_ids;

@@ -250,7 +250,8 @@ describe('the command', function()
 
     it('to nobody not for ever: it ends with 141, without a word', function()
       for _, code in ipairs {
-        'while true do print "line" end', 'while true do io.write "line\\n" end', 'setInterval(function() print "line" io.stdout:flush() end, 1)',
+        'while true do print "line" end', 'while true do io.write "line\\n" end',
+        'setInterval(function() print "line" io.stdout:flush() end, 1)',
       } do
         local out = shell(('{ timeout -s KILL 5 $weir -e %s; echo $? >&2; } | head -1'):format(quoted(code)))
         assert.same({ '141', 'line' }, { out:match '%d+', out:match 'line' }, code)
