@@ -13,7 +13,7 @@
 
 #include "cryptostream.h"
 
-enum { SMALL = 1 << 16, HASH_SMALL = 1 << 15, AHEAD = 1 << 17 };
+enum { ROOM = 1 << 18, SMALL = 1 << 15, AHEAD = 1 << 17 };
 
 struct crypto_stream {
     struct wr_wornstream ws;
@@ -83,7 +83,7 @@ static int new_cipher(lua_State *L)
     params.iv = bytes(L, 8, &params.iv_len);
     params.tag_len = (size_t)luaL_optinteger(L, 9, 0);
     struct wr_fault fault;
-    struct wr_worn_params p = {.ops = &cipher_ops, .rooms = 4, .small = SMALL, .sync = true, .ahead = AHEAD};
+    struct wr_worn_params p = {.ops = &cipher_ops, .room = ROOM, .small = SMALL, .sync = true, .ahead = AHEAD};
     p.codec = wr_cipher_new(&b->alloc, &params, &fault);
     if (!p.codec)
         return wr_wornstream_fault(L, &fault);
@@ -212,7 +212,7 @@ static int new_hash(lua_State *L)
 {
     struct wr_bind *b = wr_bind_self(L);
     struct wr_fault fault;
-    struct wr_worn_params p = {.ops = &hash_ops, .rooms = 1, .small = HASH_SMALL, .sync = true, .ahead = AHEAD};
+    struct wr_worn_params p = {.ops = &hash_ops, .small = SMALL, .sync = true, .ahead = AHEAD};
     if (lua_type(L, 5) == LUA_TSTRING) {
         p.codec = wr_digest_new(&b->alloc, lua_tostring(L, 5), &fault);
     } else {

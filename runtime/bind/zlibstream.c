@@ -18,7 +18,9 @@ enum {
     SECTION = 1 << 17,
     DEFLATE_SMALL = 1 << 13, /* about 0.3 ms */
     INFLATE_SMALL = 1 << 12,
-    INFLATE_AHEAD = 1 << 18,
+    INFLATE_AHEAD = 3 << 17,
+    ROOM = 1 << 17,
+    INFLATE_ROOM = 1 << 20,
     REST_MOST = 1 << 20 /* bytes that are kept of what follows the end */
 };
 
@@ -149,7 +151,7 @@ static void plan(const struct wr_zlibspec *spec, struct wr_worn_params *p)
 {
     *p = (struct wr_worn_params){.ops = &worn_ops, .chunk = spec->chunk, .each = spec->each};
     p->small = wr_zlibspec_compresses(spec) ? DEFLATE_SMALL : INFLATE_SMALL;
-    p->rooms = wr_zlibspec_compresses(spec) ? 2 : 8;
+    p->room = wr_zlibspec_compresses(spec) ? ROOM : INFLATE_ROOM;
     p->ahead = INFLATE_AHEAD;
     p->most = wr_zlibspec_compresses(spec) ? spec->most : 0;
     if (!in_sections(spec))

@@ -13,7 +13,7 @@
 #include "chunk.h"
 #include "codec.h"
 
-enum { WR_LANE_ROOMS = 8 };
+enum { WR_LANE_ROOMS = 4 };
 
 struct wr_room {
     struct wr_buffer *buffer;

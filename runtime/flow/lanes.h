@@ -18,7 +18,7 @@ struct wr_lanes {
     struct wr_worn *w; /* for the operations of its user */
     struct wr_alloc *alloc;
     const struct wr_worn_params *p;
-    size_t room; /* bytes */
+    size_t small, large; /* bytes of the two kinds of rooms; whole chunks */
     struct wr_lane lanes[WR_WORN_LANES];
     unsigned first, active; /* lanes in use */
     unsigned outs;          /* jobs out */
@@ -59,8 +59,9 @@ void wr_lanes_hand_out(struct wr_lanes *ls);
 /* Is there a job for L that is not out? */
 bool wr_lanes_has_work(const struct wr_lane *l);
 
-/* Readies the job of L, with ROOMS rooms. 0, or -1: no memory, and L has failed. */
-int wr_lanes_load(struct wr_lanes *ls, struct wr_lane *l, unsigned rooms);
+/* Readies the job of L; with all the room there is, or, not LARGE, with one small room. 0, or -1: no memory, and L has
+ * failed. */
+int wr_lanes_load(struct wr_lanes *ls, struct wr_lane *l, bool large);
 
 /* On any thread: works the job of lane number INDEX. */
 void wr_lanes_work(struct wr_lanes *ls, unsigned index);

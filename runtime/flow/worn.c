@@ -16,7 +16,10 @@
 
 #include "worn.h"
 
-enum { SPARE_IDLE = 2 }; /* rooms kept while nothing is under way */
+enum {
+    CHUNK = 1 << 16,
+    SPARE_IDLE = 1 /* rooms kept while nothing is under way */
+};
 
 struct wr_worn {
     struct wr_stream *s;
@@ -57,7 +60,7 @@ static bool may_work(struct wr_worn *w, unsigned i)
     const struct wr_lane *l = wr_lanes_at(&w->lanes, i);
     if (i > 0)
         return l->ready.bytes < 2 * w->p.section;
-    if (is_consumed(w) && l->ready.bytes <= w->p.rooms * w->lanes.room)
+    if (is_consumed(w) && l->ready.bytes <= w->p.room)
         return true;
     return l->ready.count == 0 && wants(w);
 }
@@ -91,7 +94,7 @@ static void run_here(struct wr_worn *w, struct wr_lane *l)
 {
     if (!w->p.sync)
         schedule(w); /* what comes next is not worked before it */
-    if (wr_lanes_load(&w->lanes, l, 1))
+    if (wr_lanes_load(&w->lanes, l, false))
         return;
     wr_lanes_work(&w->lanes, (unsigned)(l - w->lanes.lanes));
     wr_lanes_results(&w->lanes, l);
@@ -99,7 +102,7 @@ static void run_here(struct wr_worn *w, struct wr_lane *l)
 
 static void send(struct wr_worn *w, struct wr_lane *l)
 {
-    if (wr_lanes_load(&w->lanes, l, is_consumed(w) ? w->p.rooms : 1))
+    if (wr_lanes_load(&w->lanes, l, is_consumed(w)))
         return;
     l->out = true;
     w->lanes.outs++;
@@ -442,9 +445,11 @@ struct wr_worn *wr_worn_new(struct wr_stream *s, const struct wr_worn_params *p)
     w->p = *p;
     if (!p->section)
         w->p.lanes = 1;
+    if (!p->chunk)
+        w->p.chunk = CHUNK;
+    if (!p->room)
+        w->p.room = CHUNK;
     wr_lanes_init(&w->lanes, w, s->flow->alloc, &w->p);
-    if (!p->chunk || p->chunk > w->lanes.room)
-        w->p.chunk = w->lanes.room;
     return w;
 }
 

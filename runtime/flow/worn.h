@@ -64,8 +64,8 @@ struct wr_worn_params {
     size_t window;          /* how many of the bytes before it a section is told */
     intptr_t first;         /* what the first of them is told as ARG, if no mark was before it */
     unsigned lanes;         /* sections at once, 2 to WR_WORN_LANES */
-    size_t chunk;           /* the longest slice handed on; 0: a whole room, 64 KiB */
-    unsigned rooms;         /* output of one job, 1 to 4 rooms */
+    size_t chunk;           /* the longest slice handed on; 0: 64 KiB */
+    size_t room;            /* the output of a job where somebody consumes it, at most; 0: 64 KiB */
     size_t small;           /* input of at most so many bytes is worked on the loop's thread */
     bool sync;              /* and that within write() and end(), not in a tick */
     size_t ahead;           /* bytes taken before their turn */
