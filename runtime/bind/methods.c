@@ -245,9 +245,7 @@ static int finish(lua_State *L)
     lua_settop(L, 3);
     check_writable(L, b, s);
     if (lua_isfunction(L, 2)) {
-        lua_remove(L, 2);
-        lua_pushnil(L);
-        lua_insert(L, 2);
+        lua_insert(L, 2); /* nil, which was third, comes before the callback */
     }
     if (lua_isnil(L, 2)) {
         wr_writable_end(s, NULL, wr_methods_callback(L, b, s, 3));
