@@ -148,15 +148,12 @@ static int remember(struct wr_lanes *ls, const struct wr_lane *l, const struct w
 }
 
 /* After a full flush nothing may refer to what was before it. */
-static void hand_out_mark(struct wr_lanes *ls, struct wr_lane *l, const struct mark *m)
+static void hand_out_mark(struct wr_lanes *ls, const struct mark *m)
 {
     if (m->arg)
         ls->tuned = m->arg;
-    if (m->flush != WR_FLUSH_FULL)
-        return;
-    ls->window_len = 0;
-    if (l->left == ls->p->section)
-        l->before_len = 0;
+    if (m->flush == WR_FLUSH_FULL)
+        ls->window_len = 0;
 }
 
 /* Gives L what it takes of the first slice that waits. */
@@ -171,7 +168,7 @@ static int hand_out_one(struct wr_lanes *ls, struct wr_lane *l)
         wr_queue_drop(&ls->in, c.len);
     }
     if (mark_of(&c)) {
-        hand_out_mark(ls, l, mark_of(&c));
+        hand_out_mark(ls, mark_of(&c));
     } else if (in_sections(ls) && remember(ls, l, &c)) {
         wr_chunk_clear(&c);
         return -1;
@@ -199,12 +196,14 @@ bool wr_lanes_has_work(const struct wr_lane *l)
     return !l->out && !l->over && (l->loaded || l->pending.count || l->last || !l->left);
 }
 
-/* All that L was handed goes into the job, up to the first mark. */
+/* All that L was handed goes into the job, up to the first mark; also into one that goes on. */
 static int load(struct wr_lanes *ls, struct wr_lane *l)
 {
-    l->flush = ls->p->each;
-    l->arg = 0;
-    l->loaded = true;
+    if (!l->loaded) {
+        l->flush = ls->p->each;
+        l->arg = 0;
+        l->loaded = true;
+    }
     while (l->pending.count && !l->marked) {
         struct wr_chunk c = wr_queue_take(&l->pending);
         const struct mark *m = mark_of(&c);
@@ -252,7 +251,7 @@ static void end_lane(struct wr_lanes *ls, struct wr_lane *l, bool failed)
 
 int wr_lanes_load(struct wr_lanes *ls, struct wr_lane *l, bool large)
 {
-    if ((l->loaded || load(ls, l) == 0) && give_rooms(ls, l, large) == 0)
+    if (load(ls, l) == 0 && give_rooms(ls, l, large) == 0)
         return 0;
     l->fault = wr_error_fault(WR_E_NO_MEMORY);
     end_lane(ls, l, true);

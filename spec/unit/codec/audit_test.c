@@ -33,6 +33,7 @@ static struct result audited(enum wr_inflate_format format, const struct bytes *
                              size_t look, unsigned *notes)
 {
     struct wr_inflate_params p = wr_inflate_defaults(format);
+    p.max_ratio = room > 1 << 20 ? 1 << 20 : 0; /* zlib is called for 64 KiB at a time: several notes a step */
     struct wr_fault fault;
     struct wr_audit audit;
     struct result r = {.last = WR_STEP_MORE};
