@@ -30,7 +30,7 @@ enum wr_call {
     WR_CALL_UNCAUGHT, /* (err) */
     WR_CALL_BURST,    /* (self, source's self or nil) -> what a burst of its handlers needs: a table, [1] its driver */
     WR_CALL_BURST_FAILED, /* (self, err, traceback, was it `write`) */
-    WR_CALL_ERROR,        /* (message, code, traceback level, fields...) -> error object */
+    WR_CALL_ERROR,        /* (value, code or nil) -> error object */
     WR_CALL_COUNT
 };
 
@@ -42,9 +42,9 @@ struct wr_bind {
     struct wr_alloc alloc;
     struct wr_flow flow;
     struct wr_loop *loop;
-    struct wr_pool *pool;        /* made when first needed */
-    int calls[WR_CALL_COUNT];    /* registry references */
-    int ours, idle_table, token; /* registry references: coroutines of ours (weak); idle ones; what a wait yields */
+    struct wr_pool *pool;                    /* made when first needed */
+    int calls[WR_CALL_COUNT];                /* registry references */
+    int ours, token;                         /* registry references: coroutines of ours (weak); what a wait yields */
     int stream_meta, own_thread, own_anchor; /* the last two are of L and `anchor` */
     lua_State *idle[WR_IDLE_MAX];
     int idle_count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Coroutines are kept in a table while idle and remembered as ours in a weak one; while they run they are anchored by the
- * stack of B's list of running ones, while they wait by whoever holds the function that wakes them. */
+/* Coroutines of ours are remembered as such in a weak table, and anchored in the registry while they are idle or run; while
+ * they wait, whoever holds the function that wakes them keeps them. */
 #include "errors.h"
 
 #include "enter.h"

@@ -92,6 +92,16 @@ void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e)
     lua_rawgeti(L, LUA_REGISTRYINDEX, (int)e->host);
 }
 
+struct wr_error *wr_errors_new(struct wr_bind *b, lua_State *L, enum wr_code code, const char *message)
+{
+    struct wr_fault fault = wr_error_fault(code);
+    lua_pushstring(L, message);
+    make_object(b, L, fault.code);
+    struct wr_error *e = lua_istable(L, -1) ? wr_errors_take(b, L, -1) : wr_error_new(&b->alloc, fault);
+    lua_pop(L, 1);
+    return e;
+}
+
 static int nothing(lua_State *L)
 {
     (void)L;

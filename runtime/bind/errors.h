@@ -13,6 +13,10 @@ struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index);
 /* Pushes the Lua object of E (nil for NULL), made when first asked for. */
 void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e);
 
+/* A new error of our own CODE with MESSAGE in place of the code's, counted. Its Lua object is made at once; where Lua cannot be
+ * entered, it is the plain error of CODE. */
+struct wr_error *wr_errors_new(struct wr_bind *b, lua_State *L, enum wr_code code, const char *message);
+
 /* Raises an error object with CODE and MESSAGE. */
 int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const char *message);
 

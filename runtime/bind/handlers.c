@@ -35,9 +35,12 @@ static lua_State *enter(struct wr_stream *s, enum wr_call call)
     return co;
 }
 
-static struct wr_error *too_deep(struct wr_stream *s)
+/* A handler of S could not be called: COMPLETE gets the error that its callback would have brought. */
+static void too_deep(struct wr_stream *s, void (*complete)(struct wr_stream *s, struct wr_error *err))
 {
-    return wr_error_new(s->flow->alloc, wr_error_fault(WR_E_NESTING));
+    struct wr_error *e = wr_error_new(s->flow->alloc, wr_error_fault(WR_E_NESTING));
+    complete(s, e);
+    wr_error_unref(e);
 }
 
 static void construct(struct wr_stream *s)
@@ -84,9 +87,7 @@ static void run_write(struct wr_stream *s, uint32_t n)
     bool one = n == 1 && s->has & WR_HAS_WRITE;
     lua_State *co = enter(s, one ? WR_CALL_WRITE : WR_CALL_WRITEV);
     if (!co) {
-        struct wr_error *e = too_deep(s);
-        wr_writable_done(s, e);
-        wr_error_unref(e);
+        too_deep(s, wr_writable_done);
         return;
     }
     if (one)
@@ -102,27 +103,19 @@ static void run_write(struct wr_stream *s, uint32_t n)
 static void final(struct wr_stream *s)
 {
     lua_State *co = enter(s, WR_CALL_FINAL);
-    struct wr_error *e = NULL;
-    if (co) {
+    if (co)
         wr_enter_call(bind_of(s), co, 2);
-        return;
-    }
-    e = too_deep(s);
-    wr_writable_finaled(s, e);
-    wr_error_unref(e);
+    else
+        too_deep(s, wr_writable_finaled);
 }
 
 static void flush(struct wr_stream *s)
 {
     lua_State *co = enter(s, WR_CALL_FLUSH);
-    struct wr_error *e = NULL;
-    if (co) {
+    if (co)
         wr_enter_call(bind_of(s), co, 2);
-        return;
-    }
-    e = too_deep(s);
-    wr_transform_flushed(s, e);
-    wr_error_unref(e);
+    else
+        too_deep(s, wr_transform_flushed);
 }
 
 static void destroy(struct wr_stream *s, struct wr_error *err)
@@ -221,8 +214,7 @@ typedef void complete_fn(struct wr_stream *s, struct wr_error *err);
 
 static int complete(lua_State *L, complete_fn *fn)
 {
-    struct wr_bind *b = wr_bind_self(L);
-    struct wr_stream *s = wr_luastream_arg(L, b, 1);
+    WR_LUASTREAM_SELF;
     struct wr_error *e = wr_errors_take(b, L, 2);
     fn(s, e);
     wr_error_unref(e);

@@ -407,8 +407,7 @@ void wr_luastream_push_item(lua_State *L, struct wr_bind *b, const struct wr_ite
 /* core.share(self, cdata): the shared struct lives in CDATA from now on. */
 static int share(lua_State *L)
 {
-    struct wr_bind *b = wr_bind_self(L);
-    struct wr_stream *s = wr_luastream_arg(L, b, 1);
+    WR_LUASTREAM_SELF;
     luaL_argcheck(L, lua_type(L, 2) == 10 /* cdata */, 2, "cdata expected");
     wr_luastream_push_env(L, b, s);
     lua_pushvalue(L, 2);
@@ -420,8 +419,7 @@ static int share(lua_State *L)
 /* core.callback(self, fn): the callback of `write`, made once a stream. */
 static int set_callback(lua_State *L)
 {
-    struct wr_bind *b = wr_bind_self(L);
-    struct wr_stream *s = wr_luastream_arg(L, b, 1);
+    WR_LUASTREAM_SELF;
     wr_luastream_push_env(L, b, s);
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, WR_ENV_WRITE_CALLBACK);

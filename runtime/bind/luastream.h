@@ -40,6 +40,11 @@ struct wr_lua_stream {
 /* The stream that is argument INDEX (the table `self`); raises if it is none, or was not initialised. */
 struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index);
 
+/* Declares B and S of a method, which is called as (self, ...); raises as wr_luastream_arg. */
+#define WR_LUASTREAM_SELF                                                                                              \
+    struct wr_bind *b = wr_bind_self(L);                                                                               \
+    struct wr_stream *s = wr_luastream_arg(L, b, 1)
+
 /* The environment table of S pushed on L (nil if S is gone). */
 void wr_luastream_push_env(lua_State *L, struct wr_bind *b, struct wr_stream *s);
 

@@ -14,10 +14,6 @@
 
 #include "methods.h"
 
-#define SELF                                                                                                           \
-    struct wr_bind *b = wr_bind_self(L);                                                                               \
-    struct wr_stream *s = wr_luastream_arg(L, b, 1)
-
 /* core.new(self, handlers, has, readableMark, writableMark) */
 static int new_stream(lua_State *L)
 {
@@ -31,36 +27,29 @@ static int new_stream(lua_State *L)
 /* core.start(self) */
 static int start(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     wr_life_start(s);
     return 0;
 }
 
 /* ---- readable */
 
+/* What is said of the value at 2, which is no chunk; it stays on the stack. */
+static const char *no_chunk(lua_State *L)
+{
+    return lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
+}
+
 static void bad_chunk(struct wr_bind *b, lua_State *L, struct wr_stream *s)
 {
-    lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
-    struct wr_error *e;
-    lua_pushliteral(L, "ERR_INVALID_ARG_TYPE");
-    lua_State *co = wr_enter(b, WR_CALL_ERROR);
-    if (!co) {
-        wr_life_fail_code(s, WR_E_INVALID_ARG_TYPE, false);
-        return;
-    }
-    lua_xmove(L, co, 2);
-    if (wr_enter_run(b, co, 2)) {
-        lua_xmove(co, L, 1);
-        wr_enter_end(b, co);
-        e = wr_errors_take(b, L, -1);
-        wr_life_fail(s, e, false);
-        wr_error_unref(e);
-    }
+    struct wr_error *e = wr_errors_new(b, L, WR_E_INVALID_ARG_TYPE, no_chunk(L));
+    wr_life_fail(s, e, false);
+    wr_error_unref(e);
 }
 
 static int add_chunk(lua_State *L, bool (*add)(struct wr_stream *s, struct wr_item item))
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     if (lua_isnoneornil(L, 2)) {
         lua_pushboolean(L, wr_readable_eof(s));
         return 1;
@@ -105,7 +94,7 @@ static int64_t read_size(lua_State *L, struct wr_bind *b)
 
 static int read_chunk(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     struct wr_item item = {0};
     bool over = wr_stream_destroyed(s);
     if (!wr_readable_read(s, read_size(L, b), &item)) {
@@ -122,7 +111,7 @@ static int read_chunk(lua_State *L)
 
 static int pause_stream(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     wr_readable_pause(s);
     lua_settop(L, 1);
     return 1;
@@ -130,7 +119,7 @@ static int pause_stream(lua_State *L)
 
 static int resume_stream(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     wr_readable_resume(s);
     lua_settop(L, 1);
     return 1;
@@ -139,7 +128,7 @@ static int resume_stream(lua_State *L)
 /* core.listener(self, event number, listening, added) */
 static int listener(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     int ev = (int)luaL_checkinteger(L, 2);
     luaL_argcheck(L, ev >= 0 && ev < WR_EV_COUNT, 2, "no such event");
     if (lua_toboolean(L, 3))
@@ -210,8 +199,7 @@ static struct wr_item chunk_arg(lua_State *L, struct wr_bind *b, struct wr_strea
     if (wr_luastream_item(L, b, (s->has & WR_OBJECTS_WRITE) != 0, 2, &item, &no_memory)) {
         if (no_memory)
             luaL_error(L, "out of memory");
-        lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
-        wr_errors_raise(b, L, "ERR_INVALID_ARG_TYPE", lua_tostring(L, -1));
+        wr_errors_raise(b, L, "ERR_INVALID_ARG_TYPE", no_chunk(L));
     }
     return item;
 }
@@ -225,7 +213,7 @@ static void check_handler(lua_State *L, struct wr_bind *b, struct wr_stream *s, 
 
 static int write_chunk(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     lua_settop(L, 3);
     check_writable(L, b, s);
     struct wr_item item = chunk_arg(L, b, s);
@@ -241,12 +229,11 @@ static int write_chunk(lua_State *L)
 
 static int finish(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     lua_settop(L, 3);
     check_writable(L, b, s);
-    if (lua_isfunction(L, 2)) {
+    if (lua_isfunction(L, 2))
         lua_insert(L, 2); /* nil, which was third, comes before the callback */
-    }
     if (lua_isnil(L, 2)) {
         wr_writable_end(s, NULL, wr_methods_callback(L, b, s, 3));
     } else {
@@ -264,7 +251,7 @@ static int finish(lua_State *L)
 
 static int cork(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     check_writable(L, b, s);
     wr_writable_cork(s);
     return 0;
@@ -272,7 +259,7 @@ static int cork(lua_State *L)
 
 static int uncork(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     check_writable(L, b, s);
     wr_writable_uncork(s);
     return 0;
@@ -280,7 +267,7 @@ static int uncork(lua_State *L)
 
 static int destroy(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     struct wr_error *e = wr_errors_take(b, L, 2);
     wr_life_destroy(s, e);
     wr_error_unref(e);
@@ -291,7 +278,7 @@ static int destroy(lua_State *L)
 /* core.abort(self, err): as from outside: an AbortError where there is none and the stream is not done. */
 static int abort_stream(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     struct wr_error *e = wr_errors_take(b, L, 2);
     wr_life_abort(s, e);
     wr_error_unref(e);
@@ -301,7 +288,7 @@ static int abort_stream(lua_State *L)
 /* core.leave(self): its reader has enough: abort, without an 'error'. */
 static int leave_stream(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     (void)b;
     wr_life_leave(s);
     return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What joins streams: pipe, pipeline, finished. The argument checks are in Lua (lua/weir/stream); here is the crossing. An edge
- * is mirrored in the source's environment, so that a source keeps what it is piped into. */
+ * is mirrored in both environments (wr_luastream_edge): either end keeps the other. */
 #include "enter.h"
 #include "errors.h"
 #include "finished.h"
@@ -11,14 +11,10 @@
 
 #include "methods.h"
 
-#define SELF                                                                                                           \
-    struct wr_bind *b = wr_bind_self(L);                                                                               \
-    struct wr_stream *s = wr_luastream_arg(L, b, 1)
-
 /* core.pipe(self, dest, finish) */
 static int pipe_streams(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     struct wr_stream *dest = wr_luastream_arg(L, b, 2);
     if (!(s->has & WR_IS_READABLE)) {
         wr_life_fail_code(s, WR_E_CANNOT_PIPE, false);
@@ -36,7 +32,7 @@ static int pipe_streams(lua_State *L)
 /* core.unpipe(self, dest or nil) */
 static int unpipe_streams(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     wr_pipe_remove(s, lua_isnoneornil(L, 2) ? NULL : wr_luastream_arg(L, b, 2));
     return 0;
 }
@@ -93,8 +89,11 @@ static int pipeline(lua_State *L)
     c->done = wr_methods_callback(L, b, stages[0], 3);
     wr_luastream_company(b, stages, count, c->key, true);
     c->pipeline = wr_pipeline_new(&b->flow, stages, count, ends, pipeline_over, c);
-    if (!c->pipeline)
+    if (!c->pipeline) {
+        wr_luastream_company(b, stages, count, c->key, false);
+        wr_alloc_free(&b->alloc, c, call_size(count));
         return luaL_error(L, "out of memory");
+    }
     lua_pushlightuserdata(L, c);
     return 1;
 }
@@ -115,7 +114,6 @@ static int pipeline_abort(lua_State *L)
 
 struct watcher {
     struct wr_finished w;
-    struct wr_bind *b;
     struct wr_done done;
 };
 
@@ -133,12 +131,11 @@ static void over(struct wr_finished *w, struct wr_error *err)
  * is. */
 static int finished(lua_State *L)
 {
-    SELF;
+    WR_LUASTREAM_SELF;
     luaL_checktype(L, 5, LUA_TFUNCTION);
     bool readable = lua_isnil(L, 2) ? wr_finished_has_readable(s) : lua_toboolean(L, 2);
     bool writable = lua_isnil(L, 3) ? wr_finished_has_writable(s) : lua_toboolean(L, 3);
     struct watcher *h = lua_newuserdata(L, sizeof *h);
-    h->b = b;
     h->w.added = false;
     luaL_getmetatable(L, "weir finished");
     lua_setmetatable(L, -2);

@@ -105,8 +105,7 @@ static const struct {
 
 static int get(lua_State *L)
 {
-    struct wr_bind *b = wr_bind_self(L);
-    struct wr_stream *s = wr_luastream_arg(L, b, 1);
+    WR_LUASTREAM_SELF;
     int i = (int)lua_tointeger(L, lua_upvalueindex(2));
     if (properties[i].side && !(s->has & properties[i].side))
         lua_pushnil(L);
@@ -124,8 +123,7 @@ static void set_number(lua_State *L, const char *name, double value)
 /* core.stats(self) -> what passed, and how long it was held back */
 static int stats(lua_State *L)
 {
-    struct wr_bind *b = wr_bind_self(L);
-    struct wr_stream *s = wr_luastream_arg(L, b, 1);
+    WR_LUASTREAM_SELF;
     const struct wr_stats *t = &s->stats;
     uint64_t waited = t->waited_ns;
     if (t->stopped_at && s->flow->now)

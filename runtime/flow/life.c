@@ -135,12 +135,6 @@ void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
     wr_tick_add(s->flow, close_tick, s, err, NOBODY);
 }
 
-static void forget_tick(struct wr_flow *f, struct wr_tick *t)
-{
-    (void)f;
-    wr_writable_forget(t->stream);
-}
-
 void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
 {
     wr_stream_check(s);
@@ -148,7 +142,7 @@ void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
         return;
     wr_stream_ref(s);
     if (wr_writable_owes(s))
-        wr_tick_add(s->flow, forget_tick, s, NULL, NOBODY);
+        wr_writable_forget_later(s);
     wr_life_keep(s, err);
     s->sh->go |= s->buffering ? WR_GO_STOP : 0;
     wr_pump_interrupt(s);

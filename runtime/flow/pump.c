@@ -16,11 +16,6 @@ static bool objects_out(const struct wr_stream *s)
     return (s->has & (WR_OBJECTS_READ | WR_IS_READABLE)) == (WR_OBJECTS_READ | WR_IS_READABLE);
 }
 
-static int32_t length_of(const struct wr_stream *s)
-{
-    return wr_readable_length(s);
-}
-
 /* Nobody looks at S's chunks but at most one pipe. */
 static bool unobserved(const struct wr_stream *s)
 {
@@ -55,13 +50,13 @@ static bool at_rest(const struct wr_stream *dest)
 /* Was it left full, and still is? Then Node would not have given the last callback yet. */
 static bool full(const struct wr_stream *s)
 {
-    return s->left_full && length_of(s) > 0 && length_of(s) >= s->sh->r.mark;
+    return s->left_full && wr_readable_length(s) > 0 && wr_readable_length(s) >= s->sh->r.mark;
 }
 
 /* Has the last chunk of a burst filled S? (What its handler pushed before, or pushes without being asked, does not count.) */
 static bool filled(const struct wr_stream *s)
 {
-    if (!(s->has & WR_IS_TRANSFORM) || length_of(s) < s->sh->r.mark)
+    if (!(s->has & WR_IS_TRANSFORM) || wr_readable_length(s) < s->sh->r.mark)
         return false;
     return !objects_out(s) || s->sh->r.tail != s->sh->at;
 }
@@ -90,11 +85,17 @@ static void begin(struct wr_stream *s)
     s->sh->go = WR_GO_IN;
 }
 
-static void end(struct wr_stream *s)
+/* From here on what S pushes goes the exact path. */
+static void stop_buffering(struct wr_stream *s)
 {
     s->buffering = false;
     s->sh->exact = 1;
     s->sh->go = WR_GO_IDLE;
+}
+
+static void end(struct wr_stream *s)
+{
+    stop_buffering(s);
     if (!(s->has & WR_IS_READABLE))
         return;
     bool pushed = objects_out(s) ? s->sh->r.tail != s->before : s->r_bytes.count != 0;
@@ -129,7 +130,7 @@ static int promise(struct wr_stream *dest)
     dest->sh->out = 1;
     dest->pending++;
     dest->w |= WR_W_SYNC;
-    dest->t_length = length_of(dest);
+    dest->t_length = wr_readable_length(dest);
     return 0;
 }
 
@@ -195,7 +196,7 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
 /* Lets the source read ahead to its mark. */
 static void fill(struct wr_stream *s)
 {
-    if (s->read != WR_READ_IDLE || s->errored || s->life != WR_LIFE_OPEN || length_of(s) >= s->sh->r.mark ||
+    if (s->read != WR_READ_IDLE || s->errored || s->life != WR_LIFE_OPEN || wr_readable_length(s) >= s->sh->r.mark ||
         s->buffering)
         return;
     if (!(s->has & WR_BURSTS) || !(s->has & WR_HAS_READ) || !objects_out(s)) {
@@ -208,15 +209,14 @@ static void fill(struct wr_stream *s)
     s->flow->burst(s, NULL);
     bool nothing = s->sh->at == s->sh->r.tail;
     bool asked = s->read == WR_READ_READING;
-    s->buffering = false;
-    s->sh->exact = 1;
-    s->sh->go = WR_GO_IDLE;
+    stop_buffering(s);
     s->r &= ~(uint32_t)WR_R_SYNC;
     if (asked && !nothing)
         wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_PUSH);
 }
 
-void wr_pump_hold(struct wr_stream *s)
+/* S is full, and nothing will make room: its last callback is kept. */
+static void hold(struct wr_stream *s)
 {
     if (!full(s) || !at_rest(s) || promise(s))
         return;
@@ -239,7 +239,7 @@ static void room_made(struct wr_stream *s)
 static void blocked(struct wr_stream *s)
 {
     struct wr_pipe *p = s->feeding;
-    wr_pump_hold(s);
+    hold(s);
     if (!p || full(s))
         return;
     s->feeding = NULL;
@@ -270,7 +270,7 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
         fill(s);
         if (!still_flows(s, p) || !at_rest(dest))
             return EXACT_PATH;
-        if (length_of(s) == 0) {
+        if (wr_readable_length(s) == 0) {
             s->r |= WR_R_NEED_READABLE;
             if (full(dest) && moves_on(dest))
                 dest->feeding = p;
@@ -284,7 +284,7 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
         if (!still_flows(s, p))
             return EXACT_PATH;
         if (full(dest) && !moves_on(dest)) {
-            wr_pump_hold(dest);
+            hold(dest);
             stop_if_full(p);
             return EXACT_PATH;
         }
@@ -300,7 +300,7 @@ bool wr_pump_run(struct wr_stream *s)
     wr_stream_ref(s);
     enum verdict v = cross(s, s->pipes);
     if (v == EXACT_PATH && !flows(s) &&
-        length_of(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
+        wr_readable_length(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
         wr_readable_ask(s);
         wr_readable_taken(s);
         wr_readable_more(s);

@@ -32,15 +32,6 @@ bool wr_pump_leave(struct wr_stream *s);
 /* Ends the bursts into all that S is piped into: S has something to say. */
 void wr_pump_interrupt(struct wr_stream *s);
 
-/* Is the handler of S inside a burst, or inside a call that wr_pump_enter prepared? */
-static inline bool wr_pump_inside(const struct wr_stream *s)
-{
-    return s->buffering;
-}
-
-/* A transform is full and nothing will make room: its last callback is kept. */
-void wr_pump_hold(struct wr_stream *s);
-
 /* After S's chunks have flowed as far as they go: whoever feeds S is told that there is room, or, if S is blocked, S keeps its
  * last callback. */
 void wr_pump_settle(struct wr_stream *s);

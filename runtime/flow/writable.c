@@ -114,7 +114,7 @@ static bool has_final(const struct wr_stream *s)
 static void run_final(struct wr_stream *s)
 {
     wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_FINAL);
-    s->w |= WR_W_FINAL_CALLED | WR_W_FINAL_OUT | WR_W_SYNC;
+    s->w |= WR_W_FINAL_OUT | WR_W_SYNC;
     s->pending++;
     if (s->has & WR_HAS_FINAL)
         s->ops->final(s);
@@ -130,12 +130,10 @@ static void maybe_finish(struct wr_stream *s, bool sync)
     if (!may_finish(s))
         return;
     if (s->write == WR_WRITE_ENDING) {
-        if (has_final(s)) {
+        if (has_final(s))
             run_final(s);
-        } else {
-            s->w |= WR_W_FINAL_CALLED;
+        else
             prefinish(s);
-        }
     }
     if (s->pending)
         return;
@@ -459,6 +457,11 @@ static void forget_tick(struct wr_flow *f, struct wr_tick *t)
     wr_writable_forget(t->stream);
 }
 
+void wr_writable_forget_later(struct wr_stream *s)
+{
+    wr_tick_add(s->flow, forget_tick, s, NULL, NOBODY);
+}
+
 /* ---- write, cork, end */
 
 static void refused_tick(struct wr_flow *f, struct wr_tick *t)
@@ -558,7 +561,7 @@ static void answer_end(struct wr_stream *s, enum wr_code code, struct wr_done do
     if (e || s->write == WR_WRITE_FINISHED || wr_fifo_push(&s->w_ends, &done))
         wr_tick_add(s->flow, refused_tick, s, e, done);
     else if (wr_stream_destroyed(s))
-        wr_tick_add(s->flow, forget_tick, s, NULL, NOBODY);
+        wr_writable_forget_later(s);
     wr_error_unref(e);
 }
 

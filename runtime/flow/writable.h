@@ -52,6 +52,9 @@ void wr_writable_constructed(struct wr_stream *s);
 /* Calls back all writes that will never be written, unless the handler has some: then later. */
 void wr_writable_forget(struct wr_stream *s);
 
+/* The same in the next tick. */
+void wr_writable_forget_later(struct wr_stream *s);
+
 /* Is something there that wr_writable_forget would call back? */
 bool wr_writable_owes(const struct wr_stream *s);
 

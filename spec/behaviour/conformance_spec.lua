@@ -4,6 +4,7 @@
 -- apart, those whose API does not exist are left out, and both are said.
 
 local compare = dofile 'spec/conformance/compare.lua'
+local output_of = require('support').output_of
 
 local weir = os.getenv 'WEIR'
 local cases = 'spec/conformance/cases/'
@@ -13,13 +14,6 @@ local NEEDS = {
   pipeline = 'weir.pipeline', pipelineWait = 'weir.pipeline', finished = 'weir.finished', compose = 'weir.compose',
   iterate = 'weir.Readable.iter', chain = 'weir.Readable.map', addAbortSignal = 'weir.addAbortSignal',
 }
-
-local function output_of(command)
-  local pipe = assert(io.popen(command, 'r'))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
 
 -- Runs work(path) with a temporary file.
 local function with_file(text, work)
@@ -37,7 +31,7 @@ local function missing_verbs()
   local missing = {}
   for verb, expression in pairs(NEEDS) do
     local code = ("local weir = require 'weir' print(%s ~= nil)"):format(expression)
-    if output_of(('%s -e "%s"'):format(weir, code)) ~= 'true\n' then missing[verb] = true end
+    if output_of('%s -e "%s"', weir, code) ~= 'true\n' then missing[verb] = true end
   end
   return missing
 end
@@ -70,7 +64,7 @@ local function run(programs, before)
   local lines = {}
   for i, program in ipairs(programs) do lines[i] = json.encode(program) end
   return with_file(table.concat(lines, '\n') .. '\n', function(path)
-    return json.lines(output_of(('%s %s spec/conformance/run.lua < %s'):format(before, weir, path)), 'weir')
+    return json.lines(output_of('%s %s spec/conformance/run.lua < %s', before, weir, path), 'weir')
   end)
 end
 
@@ -82,7 +76,7 @@ end
 
 local function names_of_cases()
   local names = {}
-  for name in output_of('ls ' .. cases):gmatch '(%S+)%.programs%.jsonl%.gz' do names[#names + 1] = name end
+  for name in output_of('ls %s', cases):gmatch '(%S+)%.programs%.jsonl%.gz' do names[#names + 1] = name end
   return names
 end
 

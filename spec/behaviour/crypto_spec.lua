@@ -3,18 +3,9 @@
 -- keys, IVs, tags and padding, each with Node's code; key objects; and that nothing is left behind.
 
 local weir = require 'weir'
+local support = require 'support'
 local crypto = weir.crypto
-
-local function command(...)
-  local pipe = assert(io.popen((...):format(select(2, ...))))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
-
-local function descriptors()
-  return #weir.fs.readdirSync '/proc/self/fd'
-end
+local command, raised, descriptors = support.output_of, support.raised, support.descriptors
 
 local function unhex(text)
   return (text:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end))
@@ -36,12 +27,6 @@ local function vectors(name)
   end
   assert.is_true(#rows > 2)
   return rows
-end
-
-local function raised(...)
-  local ok, err = pcall(...)
-  assert.is_false(ok)
-  return err
 end
 
 -- What comes out of STREAM for INPUT, written in pieces of CUT bytes; its error; its events in order.

@@ -2,20 +2,9 @@
 -- Files that appear whole or not at all.
 
 local weir = require 'weir'
+local support = require 'support'
 local fs = weir.fs
-
-local function command(...)
-  local pipe = assert(io.popen((...):format(select(2, ...))))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
-
-local function failure_of(stream)
-  local ok, err = pcall(weir.finished, stream)
-  assert.is_false(ok)
-  return err
-end
+local command, failure_of = support.output_of, support.failure_of
 
 describe('an atomic file', function()
   local dir, path

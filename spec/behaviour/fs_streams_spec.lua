@@ -2,20 +2,11 @@
 -- Streams over files: what is read and written, what goes wrong and how it is said, and that no descriptor is left.
 
 local weir = require 'weir'
+local support = require 'support'
 local fs = weir.fs
-
-local function command(...)
-  local pipe = assert(io.popen((...):format(select(2, ...))))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
+local command, raised, failure_of, descriptors = support.output_of, support.raised, support.failure_of, support.descriptors
 
 local is_root = command 'id -u' == '0\n'
-
-local function descriptors()
-  return #fs.readdirSync '/proc/self/fd'
-end
 
 -- The events of STREAM by name, in order; errors by their code.
 local function log_of(stream, ...)
@@ -30,19 +21,6 @@ local function all_of(stream)
   local parts = {}
   for chunk in stream:iter() do parts[#parts + 1] = chunk end
   return table.concat(parts)
-end
-
--- The error that STREAM ends with.
-local function failure_of(stream)
-  local ok, err = pcall(weir.finished, stream)
-  assert.is_false(ok)
-  return err
-end
-
-local function raised(...)
-  local ok, err = pcall(...)
-  assert.is_false(ok)
-  return err
 end
 
 describe('a stream over a file', function()

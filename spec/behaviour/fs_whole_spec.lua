@@ -2,20 +2,9 @@
 -- Files by name, in one piece: by callback, waiting, and blocking.
 
 local weir = require 'weir'
+local support = require 'support'
 local fs = weir.fs
-
-local function command(...)
-  local pipe = assert(io.popen((...):format(select(2, ...))))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
-
-local function raised(...)
-  local ok, err = pcall(...)
-  assert.is_false(ok)
-  return err
-end
+local command, raised = support.output_of, support.raised
 
 describe('fs', function()
   local dir, path

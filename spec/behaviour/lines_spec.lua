@@ -3,21 +3,10 @@
 -- same in bursts as they come and in bursts of one.
 
 local weir = require 'weir'
+local support = require 'support'
+local output_of, raised = support.output_of, support.raised
 
 local command = os.getenv 'WEIR'
-
-local function output_of(...)
-  local pipe = assert(io.popen((...):format(select(2, ...))))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
-
-local function raised(...)
-  local ok, err = pcall(...)
-  assert.is_false(ok)
-  return err
-end
 
 -- The lines of INPUT, written in pieces of CUT bytes; the error.
 local function lines_of(input, cut, options)

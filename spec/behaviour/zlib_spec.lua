@@ -3,18 +3,9 @@
 -- stream, cuts it short or spoils it, with what weir does better than Node; limits; flushes; and that nothing is left behind.
 
 local weir = require 'weir'
+local support = require 'support'
 local zlib = weir.zlib
-
-local function command(...)
-  local pipe = assert(io.popen((...):format(select(2, ...))))
-  local text = pipe:read '*a'
-  pipe:close()
-  return text
-end
-
-local function descriptors()
-  return #weir.fs.readdirSync '/proc/self/fd'
-end
+local command, raised, descriptors = support.output_of, support.raised, support.descriptors
 
 -- Lines that compress about as a log does, the same every time.
 local function log_like(lines)
@@ -73,12 +64,6 @@ local function through(stream, input, cut)
     here()
   end
   return table.concat(parts), failure, table.concat(events, ' '), parts
-end
-
-local function raised(...)
-  local ok, err = pcall(...)
-  assert.is_false(ok)
-  return err
 end
 
 local text = log_like(3000)

@@ -208,11 +208,19 @@ local function marks(options, isDuplex, r, w)
 end
 M.marks = marks
 
-local function optionFlags(options)
+---The flags that every kind of stream takes from its options.
+---@param options table
+---@return integer
+function M.lifeFlags(options)
   local has = 0
   if options.autoDestroy ~= false then has = bor(has, flags.AUTO_DESTROY) end
   if options.emitClose ~= false then has = bor(has, flags.EMIT_CLOSE) end
   if options.allowHalfOpen ~= false then has = bor(has, flags.HALF_OPEN) end
+  return has
+end
+
+local function optionFlags(options)
+  local has = M.lifeFlags(options)
   if options.readable == false then has = bor(has, flags.CLOSED_READ) end
   if options.writable == false then has = bor(has, flags.CLOSED_WRITE) end
   return has
@@ -261,6 +269,23 @@ local function makeCallback(self, isTransform)
   end
 end
 
+---The struct that the core shares with Lua, once the core has made `self`.
+---@param self weir.Stream
+function M.share(self)
+  local shared = Shared()
+  core.share(self, shared)
+  self._s = shared
+end
+
+---Starts `self`, which is made and shared: its listeners are told of, its option `signal` is followed.
+---@param self weir.Stream
+---@param options table
+function M.start(self, options)
+  tellListeners(self)
+  if options.signal ~= nil then M.addAbortSignal(options.signal, self) end
+  core.start(self)
+end
+
 ---Makes `self` a stream of the core. For the classes here.
 ---@param self weir.Stream
 ---@param options table
@@ -280,18 +305,14 @@ function M.init(self, options, kind, wanted)
   if options.name ~= nil then self.name = options.name end
   has = bor(has, kind, flags.BURSTS, isDuplex and optionFlags(options) or bor(optionFlags(options), flags.HALF_OPEN))
   core.new(self, handlers, has, readMark, writeMark)
-  local shared = Shared()
-  core.share(self, shared)
-  self._s = shared
+  M.share(self)
   local callback
   if isTransform or kind == bor(kind, flags.IS_WRITABLE) then
     callback = makeCallback(self, isTransform)
     core.callback(self, callback)
   end
   self._burst = { read = handlers[2], write = handlers[3], callback = callback, isTransform = isTransform }
-  tellListeners(self)
-  if options.signal ~= nil then M.addAbortSignal(options.signal, self) end
-  core.start(self)
+  M.start(self, options)
 end
 
 ---`stream:destroy(err)`: ends it at once. What is buffered is dropped, `'error'` (if `err` is given) and `'close'` come in a

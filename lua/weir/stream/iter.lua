@@ -5,7 +5,6 @@
 -- collected, or when the loop has run dry. What the stream knows of the iterator is `state`, which does not refer back.
 
 local core = require 'weir.core'
-local base = require 'weir.stream.base'
 local errors = require 'weir.errors'
 local wait = require 'weir.wait'
 local Readable = require 'weir.stream.readable'
@@ -116,5 +115,4 @@ function M.closeAll()
   return any
 end
 
-M.report = base.report
 return M

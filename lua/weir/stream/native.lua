@@ -4,29 +4,12 @@
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
 local errors = require 'weir.errors'
-local ffi = require 'ffi'
 
-local type, pairs, error = type, pairs, error
-local flags, eventNumbers = core.flags, core.events
+local type, error = type, error
+local flags = core.flags
 local bor = require('bit').bor
-local Shared = ffi.typeof 'struct wr_shared'
 
 local M = {}
-
-local function optionFlags(options)
-  local has = 0
-  if options.autoDestroy ~= false then has = bor(has, flags.AUTO_DESTROY) end
-  if options.emitClose ~= false then has = bor(has, flags.EMIT_CLOSE) end
-  if options.allowHalfOpen ~= false then has = bor(has, flags.HALF_OPEN) end
-  return has
-end
-
--- Listeners that came before init (a subclass may add some).
-local function tellListeners(self)
-  for name, count in pairs(self._counts or {}) do
-    if count > 0 then core.listener(self, eventNumbers[name], true, true) end
-  end
-end
 
 ---Makes `self` a transform of the core: `make(self, has, readableMark, writableMark)` calls the core function that does it,
 ---and raises if that fails. `objects`: its readable side is in object mode; `marks`: defaults for its high-water marks.
@@ -43,16 +26,12 @@ function M.init(self, options, make, objects, marks)
     if options.readableHighWaterMark == nil then readMark = marks.readable or readMark end
     if options.writableHighWaterMark == nil then writeMark = marks.writable or writeMark end
   end
-  local has = optionFlags(options)
+  local has = base.lifeFlags(options)
   if objects then has = bor(has, flags.OBJECTS_READ) end
   if options.name ~= nil then self.name = options.name end
   make(self, has, readMark, writeMark)
-  local shared = Shared()
-  core.share(self, shared)
-  self._s = shared
-  tellListeners(self)
-  if options.signal ~= nil then base.addAbortSignal(options.signal, self) end
-  core.start(self)
+  base.share(self)
+  base.start(self, options)
 end
 
 return M

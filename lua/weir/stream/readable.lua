@@ -8,7 +8,7 @@ local errors = require 'weir.errors'
 
 local pairs, type = pairs, type
 local band = require('bit').band
-local core_push, core_pipe, core_unpipe, core_resume = core.push, core.pipe, core.unpipe, core.resume
+local core_push, core_pipe, core_unpipe = core.push, core.pipe, core.unpipe
 
 ---@class weir.Readable: weir.Stream
 ---@field readable boolean may still be read
@@ -101,6 +101,5 @@ function Readable:unpipe(dest)
 end
 
 -- `resume` without a call of the method, for the iterator.
-Readable._resume = core_resume
 
 return Readable
