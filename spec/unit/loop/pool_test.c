@@ -378,7 +378,7 @@ static int without_threads(void)
 static void no_thread_to_be_had_is_said_by_done(void **state)
 {
     (void)state;
-    if (SANITIZED)
+    if (SANITIZED) /* whose shadow memory the limit of the address space forbids */
         skip();
     int status;
     pid_t pid = fork();
