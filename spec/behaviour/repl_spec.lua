@@ -82,7 +82,8 @@ describe('the REPL', function()
       for _, key in ipairs { ... } do keys[#keys + 1] = ("sleep 0.4; printf '%s'"):format(key:gsub("'", "'\\''")) end
       local typing = '(sleep 0.4; ' .. table.concat(keys, '; ') .. '; sleep 0.4)'
       local set = 'TERM=dumb NO_COLOR=1 WEIR_HISTORY=' .. (history or '')
-      local out, status = with_file('', typing .. (' | %s script -qec %s FILE'):format(set, weir))
+      -- exec: a shell that stays above weir (dash, where $SHELL is not set) ends with 130 itself once Ctrl-C was typed
+      local out, status = with_file('', typing .. (' | %s script -qec "exec %s" FILE'):format(set, weir))
       return (out:gsub('\r', '')), status
     end
 
