@@ -12,6 +12,7 @@
 #include "list.h"
 #include "loop.h"
 #include "pool.h"
+#include "pump.h"
 #include "stream.h"
 #include "tick.h"
 
@@ -62,7 +63,7 @@ struct wr_bind {
 };
 
 /* Slots of the anchor's stack. */
-enum { WR_SLOT_ENVS = 1, WR_SLOT_PINS, WR_SLOT_BURSTS, WR_SLOTS = WR_SLOT_BURSTS };
+enum { WR_SLOT_ENVS = 1, WR_SLOT_PINS, WR_SLOT_BURSTS, WR_SLOT_RELAY, WR_SLOTS = WR_SLOT_RELAY };
 
 /* The bind of L's state; raises if weir is not open there. */
 struct wr_bind *wr_bind_of(lua_State *L);
@@ -88,6 +89,8 @@ static inline struct wr_bind *wr_bind_self(lua_State *L)
     struct wr_bind *b = lua_touserdata(L, lua_upvalueindex(1));
     if (b->closing)
         wr_bind_closed(L);
+    if (b->flow.run)
+        wr_pump_touch(&b->flow);
     return b;
 }
 

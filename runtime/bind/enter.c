@@ -102,11 +102,11 @@ void wr_enter_end(struct wr_bind *b, lua_State *co)
         forget(b, co);
 }
 
-int wr_enter_burst(struct wr_bind *b, lua_State *co)
+int wr_enter_burst(struct wr_bind *b, lua_State *co, int args)
 {
     b->depth++;
     wr_loop_enter(b->loop);
-    int status = lua_resume(co, 1);
+    int status = lua_resume(co, args);
     if (status == LUA_YIELD && !waits(b, co))
         stray_yield(b);
     b->depth--;

@@ -26,9 +26,9 @@ void wr_enter_end(struct wr_bind *b, lua_State *co);
 /* A coroutine with nothing on its stack; else as wr_enter. */
 lua_State *wr_enter_bare(struct wr_bind *b);
 
-/* Runs the function and one argument that are on CO. 0: it came back, and CO is in the pool again. LUA_YIELD: it waits. Else it
+/* Runs the function and its ARGS arguments that are on CO. 0: it came back, and CO is in the pool again. LUA_YIELD: it waits. Else it
  * died of the error on top of CO, which is the collector's. */
-int wr_enter_burst(struct wr_bind *b, lua_State *co);
+int wr_enter_burst(struct wr_bind *b, lua_State *co, int args);
 
 /* Run and end, for calls whose results nobody wants. Whether it came back. */
 bool wr_enter_call(struct wr_bind *b, lua_State *co, int args);

@@ -183,26 +183,88 @@ static void burst_failed(struct wr_stream *s, lua_State *dead, bool writes)
     wr_enter_call(b, co, 4);
 }
 
-/* The loop runs in a coroutine that no trampoline protects: entering one costs as much as the burst. A handler that waits takes
- * the burst with it: whoever runs it finds `run` changed, and touches nothing more. */
-void wr_handlers_burst(struct wr_stream *s, struct wr_stream *up)
+/* Where what bursts into S need is kept (READ: bursts of its `read`): its driver, and behind that the table. */
+static int slot_of(const struct wr_stream *s, bool read)
 {
-    struct wr_bind *b = bind_of(s);
-    int slot = (int)(s->id * 4 + (up ? 2 : 0));
-    lua_State *co = prepared(s, up, slot) ? wr_enter_bare(b) : NULL;
+    return (int)(s->id * 4 + (read ? 0 : 2));
+}
+
+static bool prepare_all(struct wr_stream *const *stages, uint32_t count, bool reads)
+{
+    if (reads && !prepared(stages[0], NULL, slot_of(stages[0], true)))
+        return false;
+    for (uint32_t i = 1; i < count; i++)
+        if (!prepared(stages[i], stages[i - 1], slot_of(stages[i], false)))
+            return false;
+    return true;
+}
+
+static void push_burst(struct wr_bind *b, lua_State *co, int slot)
+{
+    lua_rawgeti(b->anchor, WR_SLOT_BURSTS, slot);
+    lua_xmove(b->anchor, co, 1);
+}
+
+/* Sets what comes at place I of the relay to the value on top of the anchor. */
+static void set_place(struct wr_bind *b, uint32_t i)
+{
+    lua_rawseti(b->anchor, WR_SLOT_RELAY, (int)i);
+}
+
+/* The stages by their places; behind the last one, if READS, the first again. */
+static void push_relay(struct wr_bind *b, lua_State *co, struct wr_stream *const *stages, uint32_t count, bool reads)
+{
+    lua_State *A = b->anchor;
+    for (uint32_t i = 1; i < count; i++) {
+        lua_rawgeti(A, WR_SLOT_BURSTS, slot_of(stages[i], false) + 1);
+        set_place(b, i);
+    }
+    if (reads)
+        lua_rawgeti(A, WR_SLOT_BURSTS, slot_of(stages[0], true) + 1);
+    else
+        lua_pushboolean(A, false);
+    set_place(b, count);
+    lua_pushvalue(A, WR_SLOT_RELAY);
+    lua_xmove(A, co, 1);
+}
+
+/* The driver that comes first, and its arguments; how many. */
+static int push_first(struct wr_bind *b, lua_State *co, struct wr_stream *const *stages, uint32_t count, bool reads)
+{
+    int slot = slot_of(stages[!reads], reads);
+    push_burst(b, co, slot);
+    push_burst(b, co, slot + 1);
+    lua_pushinteger(co, !reads);
+    if (count + reads == 2)
+        return 2;
+    push_relay(b, co, stages, count, reads);
+    return 3;
+}
+
+/* The stage whose handler was called last, by what Lua says of it. */
+static struct wr_stream *called_last(struct wr_stream *const *stages, uint32_t count)
+{
+    uint32_t at = (uint32_t)stages[0]->flow->relay->at;
+    return stages[at < count ? at : 0];
+}
+
+/* The loops run in a coroutine that no trampoline protects: entering one costs as much as a burst. A handler that waits takes
+ * the relay with it: whoever runs it finds `run` changed, and touches nothing more. */
+void wr_handlers_burst(struct wr_stream *const *stages, uint32_t count, bool reads)
+{
+    struct wr_bind *b = bind_of(stages[0]);
+    lua_State *co = prepare_all(stages, count, reads) ? wr_enter_bare(b) : NULL;
     if (!co) {
-        wr_life_fail_code(s, WR_E_NESTING, true);
+        wr_life_fail_code(stages[count > 1], WR_E_NESTING, true);
         return;
     }
-    lua_rawgeti(b->anchor, WR_SLOT_BURSTS, slot);
-    lua_rawgeti(b->anchor, WR_SLOT_BURSTS, slot + 1);
-    lua_xmove(b->anchor, co, 2);
-    int status = wr_enter_burst(b, co);
+    int status = wr_enter_burst(b, co, push_first(b, co, stages, count, reads));
     if (status == 0)
         return;
+    struct wr_stream *s = called_last(stages, count);
     s->sh->run = (int32_t)((uint32_t)s->sh->run + 1);
     if (status != LUA_YIELD)
-        burst_failed(s, co, up != NULL);
+        burst_failed(s, co, s != stages[0]);
 }
 
 const struct wr_stream_ops wr_handlers_ops = {
@@ -284,11 +346,24 @@ static int on_destroyed(lua_State *L)
     return complete(L, wr_life_destroyed);
 }
 
+/* core.relay(cdata): what the drivers and the core tell each other lives in CDATA from now on. */
+static int set_relay(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    luaL_argcheck(L, lua_type(L, 1) == 10 /* cdata */, 1, "cdata expected");
+    lua_settop(L, 1);
+    lua_pushlightuserdata(L, &b->flow.relay);
+    lua_pushvalue(L, 1);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    b->flow.relay = (struct wr_relay *)(intptr_t)lua_topointer(L, 1);
+    return 0;
+}
+
 void wr_handlers_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {{"constructed", on_constructed},  {"done", on_done},
-                                         {"writeRaised", on_write_raised}, {"failed", on_failed},
-                                         {"finaled", on_finaled},          {"flushed", on_flushed},
-                                         {"destroyed", on_destroyed},      {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"constructed", on_constructed}, {"done", on_done},       {"writeRaised", on_write_raised},
+        {"failed", on_failed},           {"finaled", on_finaled}, {"flushed", on_flushed},
+        {"destroyed", on_destroyed},     {"relay", set_relay},    {NULL, NULL}};
     wr_bind_register(L, b, functions);
 }

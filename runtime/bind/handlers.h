@@ -8,8 +8,8 @@
 /* Each finds its function in the stream's table of handlers and runs it in a coroutine. */
 extern const struct wr_stream_ops wr_handlers_ops;
 
-/* A burst of S's handlers (wr_flow.burst). */
-void wr_handlers_burst(struct wr_stream *s, struct wr_stream *up);
+/* A relay of handlers (wr_flow.burst). */
+void wr_handlers_burst(struct wr_stream *const *stages, uint32_t count, bool reads);
 
 /* Registers the core functions by which handlers complete. */
 void wr_handlers_open(lua_State *L, struct wr_bind *b);

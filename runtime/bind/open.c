@@ -247,7 +247,9 @@ static void push_cdef(lua_State *L)
 #define R(name) "int32_t r" #name "; "
 #define W(name) "int32_t w" #name "; "
 #define X(name) "int32_t " #name "; "
-    lua_pushliteral(L, "struct wr_shared { " WR_RING_FIELDS(R) WR_RING_FIELDS(W) WR_SHARED_FIELDS(X) "};");
+    lua_pushliteral(L, "struct wr_shared { " WR_RING_FIELDS(R) WR_RING_FIELDS(W)
+                           WR_SHARED_FIELDS(X) "};"
+                                               "struct wr_relay { " WR_RELAY_FIELDS(X) "};");
 #undef X
 #undef W
 #undef R
@@ -341,6 +343,11 @@ static void make_threads(lua_State *L, struct wr_bind *b)
     weak_table(b->anchor, "v");
     lua_newtable(b->anchor);
     weak_table(b->anchor, "v");
+    weak_table(b->anchor, "v");
+    for (int i = 1; i <= WR_STAGES_MAX + 1; i++) { /* an array from the start */
+        lua_pushboolean(b->anchor, false);
+        lua_rawseti(b->anchor, WR_SLOT_RELAY, i);
+    }
     weak_table(L, "k");
     b->ours = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);

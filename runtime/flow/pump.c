@@ -127,7 +127,6 @@ static int promise(struct wr_stream *dest)
     if (wr_fifo_push(&dest->w_dones, &nobody))
         return -1;
     dest->w_out = 1;
-    dest->sh->out = 1;
     dest->pending++;
     dest->w |= WR_W_SYNC;
     dest->t_length = wr_readable_length(dest);
@@ -140,7 +139,6 @@ static void keep_promise(struct wr_stream *dest)
     struct wr_done done;
     wr_fifo_take(&dest->w_dones, &done);
     dest->w_out = 0;
-    dest->sh->out = 0;
     dest->pending--;
 }
 
@@ -151,6 +149,7 @@ static void count_burst(struct wr_stream *s, struct wr_stream *dest, int32_t n)
     s->r |= WR_R_DATA_EMITTED;
     s->stats.out += (uint32_t)n;
     dest->stats.in += (uint32_t)n;
+    s->flow->moved += (uint32_t)n;
     if (n > 1)
         dest->sh->bursts++;
     if (n > dest->sh->longest)
@@ -167,46 +166,70 @@ static void stop_if_full(struct wr_pipe *p)
     wr_pipe_stop(p);
 }
 
-/* A burst into DEST. Whether it took anything. */
-static bool burst(struct wr_stream *s, struct wr_stream *dest)
+/* S is full, and nothing will make room: its last callback is kept. */
+static void hold(struct wr_stream *s)
 {
-    int32_t head = s->sh->r.head;
-    uint64_t out = s->stats.out;
-    if (promise(dest))
-        return false;
-    begin(dest);
-    s->flow->burst(dest, s);
-    bool came = (dest->sh->go & 3) != WR_GO_IN;
-    dest->w &= ~(uint32_t)WR_W_SYNC;
-    dest->left_full = dest->w_out && came && filled(dest);
-    if (dest->w_out && came)
-        keep_promise(dest);
-    else if (dest->has & WR_IS_TRANSFORM && objects_out(dest))
-        dest->t_length = dest->sh->at - dest->sh->r.head;
-    end(dest);
-    count_burst(s, dest, s->sh->r.head - head - (int32_t)(s->stats.out - out));
-    wr_readable_taken(s);
-    if (!dest->w_out)
-        wr_writable_after_burst(dest);
-    else if (s->pipes && s->pipes->dest == dest)
-        stop_if_full(s->pipes);
-    return s->sh->r.head != head;
+    if (!full(s) || !at_rest(s) || promise(s))
+        return;
+    s->left_full = false;
+    s->sh->out = 1;
+    s->w &= ~(uint32_t)WR_W_SYNC;
+    s->w |= WR_W_HOLDING;
 }
 
-/* Lets the source read ahead to its mark. */
-static void fill(struct wr_stream *s)
+/* Is P's destination full, and will nothing make room? Then P stops. */
+static bool jams(struct wr_pipe *p)
 {
-    if (s->read != WR_READ_IDLE || s->errored || s->life != WR_LIFE_OPEN || wr_readable_length(s) >= s->sh->r.mark ||
-        s->buffering)
-        return;
-    if (!(s->has & WR_BURSTS) || !(s->has & WR_HAS_READ) || !objects_out(s)) {
-        wr_readable_ask(s);
-        return;
-    }
+    if (!full(p->dest) || moves_on(p->dest))
+        return false;
+    hold(p->dest);
+    stop_if_full(p);
+    return true;
+}
+
+void wr_pump_look(struct wr_stream *s)
+{
+    for (struct wr_pipe *p = s->pipes; p; p = p->next)
+        if (p->dest->w & WR_W_HOLDING && !p->waiting)
+            stop_if_full(p);
+}
+
+/* ---- relays */
+
+enum { ROUNDS = 16 };
+
+/* A relay under way. Stage 0 is where it takes its chunks from. */
+struct wr_run {
+    uint32_t count;
+    bool reads; /* it begins with `read` of stage 0 */
+    struct wr_stream *stages[WR_STAGES_MAX];
+    int32_t heads[WR_STAGES_MAX];   /* of each ring at the start: what came out since went to the next stage */
+    uint32_t singly[WR_STAGES_MAX]; /* the same of what the exact path took out */
+};
+
+static bool flows(const struct wr_stream *s)
+{
+    return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && edge_bursts(s);
+}
+
+/* Can the source be asked in a burst? */
+static bool readable_in_bursts(const struct wr_stream *s)
+{
+    const uint32_t needed = WR_BURSTS | WR_HAS_READ;
+    return s->read == WR_READ_IDLE && (s->has & needed) == needed && s->life == WR_LIFE_OPEN && !s->errored &&
+           !s->buffering && objects_out(s) && wr_readable_length(s) < s->sh->r.mark;
+}
+
+static void begin_read(struct wr_stream *s)
+{
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_ASK);
     s->r |= WR_R_SYNC;
     begin(s);
-    s->flow->burst(s, NULL);
+    s->sh->go = WR_GO_READ;
+}
+
+static void finish_read(struct wr_stream *s)
+{
     bool nothing = s->sh->at == s->sh->r.tail;
     bool asked = s->read == WR_READ_READING;
     stop_buffering(s);
@@ -215,14 +238,129 @@ static void fill(struct wr_stream *s)
         wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_PUSH);
 }
 
-/* S is full, and nothing will make room: its last callback is kept. */
-static void hold(struct wr_stream *s)
+/* Until its handler is called nothing is out, and no callback is due. */
+static int begin_write(struct wr_stream *dest)
 {
-    if (!full(s) || !at_rest(s) || promise(s))
-        return;
-    s->left_full = false;
-    s->w &= ~(uint32_t)WR_W_SYNC;
-    s->w |= WR_W_HOLDING;
+    if (promise(dest))
+        return -1;
+    begin(dest);
+    dest->sh->go = WR_GO_DONE;
+    return 0;
+}
+
+static void finish_write(struct wr_run *run, uint32_t i)
+{
+    struct wr_stream *s = run->stages[i - 1], *dest = run->stages[i];
+    bool came = (dest->sh->go & 3) != WR_GO_IN;
+    int32_t taken = s->sh->r.head - run->heads[i - 1];
+    dest->w &= ~(uint32_t)WR_W_SYNC;
+    if (taken)
+        dest->left_full = dest->w_out && came && filled(dest);
+    if (dest->w_out && came)
+        keep_promise(dest);
+    else if (dest->has & WR_IS_TRANSFORM && objects_out(dest))
+        dest->t_length = dest->sh->at - dest->sh->r.head;
+    dest->sh->out = (int32_t)dest->w_out;
+    end(dest);
+    count_burst(s, dest, taken - (int32_t)(s->singly - run->singly[i - 1]));
+    wr_readable_taken(s);
+    if (!dest->w_out)
+        wr_writable_after_burst(dest);
+    else if (s->pipes && s->pipes->dest == dest)
+        stop_if_full(s->pipes);
+}
+
+static void finish_stage(struct wr_run *run, uint32_t i)
+{
+    if (i > 0)
+        finish_write(run, i);
+    else if (run->reads)
+        finish_read(run->stages[0]);
+}
+
+static uint32_t current(const struct wr_flow *f, const struct wr_run *run)
+{
+    uint32_t at = (uint32_t)f->relay->at;
+    return at < run->count ? at : 0;
+}
+
+void wr_pump_touch(struct wr_flow *f)
+{
+    struct wr_run *run = f->run;
+    uint32_t at = current(f, run);
+    f->run = NULL;
+    f->relay->touched = 1;
+    for (uint32_t i = 0; i < run->count; i++)
+        if (i != at)
+            finish_stage(run, i);
+}
+
+/* Takes DEST, fed by the last stage so far, into RUN. */
+static bool add_stage(struct wr_run *run, struct wr_stream *dest)
+{
+    struct wr_stream *s = run->stages[run->count - 1];
+    if (begin_write(dest))
+        return false;
+    run->heads[run->count - 1] = s->sh->r.head;
+    run->singly[run->count - 1] = s->singly;
+    run->stages[run->count++] = wr_stream_ref(dest);
+    return true;
+}
+
+/* Can what S will have in its ring go on at once? */
+static bool goes_on(const struct wr_run *run, const struct wr_stream *s)
+{
+    if (run->count == WR_STAGES_MAX || !flows(s) || s->pipes->waiting || s->feeding || wr_readable_length(s))
+        return false;
+    const struct wr_stream *dest = s->pipes->dest;
+    return dest != run->stages[0] && at_rest(dest) && !full(dest);
+}
+
+/* READS: `read` of S. Then, with DEST, a burst from S into it, and on from there as far as it goes. Whether a chunk of S was
+ * taken. */
+static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
+{
+    struct wr_flow *f = s->flow;
+    struct wr_run run;
+    assert(!f->run && "a relay within a relay");
+    run.count = 1;
+    run.reads = reads;
+    run.stages[0] = wr_stream_ref(s);
+    if (reads)
+        begin_read(s);
+    int32_t head = s->sh->r.head;
+    if (dest && add_stage(&run, dest))
+        while (goes_on(&run, run.stages[run.count - 1]) && add_stage(&run, run.stages[run.count - 1]->pipes->dest))
+            ;
+    bool whole = !(run.stages[run.count - 1]->has & WR_IS_READABLE);
+    *f->relay = (struct wr_relay){.at = !reads, .rounds = whole ? ROUNDS : 1};
+    f->run = &run;
+    if (reads || run.count > 1)
+        f->burst(run.stages, run.count, reads);
+    uint32_t at = current(f, &run);
+    for (uint32_t i = 0; i < run.count; i++)
+        if (f->run || i == at)
+            finish_stage(&run, i);
+    f->run = NULL;
+    bool took = s->sh->r.head != head;
+    for (uint32_t i = 2; i < run.count; i++) { /* the first edge is its caller's */
+        struct wr_pipe *p = run.stages[i - 1]->pipes;
+        if (p && p->dest == run.stages[i])
+            jams(p);
+    }
+    for (uint32_t i = 0; i < run.count; i++)
+        wr_stream_unref(run.stages[i]);
+    return took;
+}
+
+/* Lets the source read ahead to its mark. */
+static void fill(struct wr_stream *s)
+{
+    if (readable_in_bursts(s))
+        relay(s, NULL, true);
+    else if (s->read == WR_READ_IDLE && !s->errored && s->life == WR_LIFE_OPEN && !s->buffering &&
+             wr_readable_length(s) < s->sh->r.mark)
+        wr_readable_ask(s);
 }
 
 /* Has the consumer of S made room, so that whoever feeds it can go on? */
@@ -247,12 +385,7 @@ static void blocked(struct wr_stream *s)
     wr_readable_flow_later(p->source);
 }
 
-static bool flows(const struct wr_stream *s)
-{
-    return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && edge_bursts(s);
-}
-
-/* The same for an edge that was found fit before, and may only have been taken away or stopped since. */
+/* As `flows`, for an edge that was found fit before, and may only have been taken away or stopped since. */
 static bool still_flows(const struct wr_stream *s, const struct wr_pipe *p)
 {
     return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && s->pipes == p && s->pipe_count == 1 &&
@@ -267,29 +400,31 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
     struct wr_stream *dest = p->dest;
     for (;;) {
         s->r &= ~(uint32_t)WR_R_EMITTED_READABLE; /* as a read does */
-        fill(s);
-        if (!still_flows(s, p) || !at_rest(dest))
-            return EXACT_PATH;
-        if (wr_readable_length(s) == 0) {
-            s->r |= WR_R_NEED_READABLE;
-            if (full(dest) && moves_on(dest))
+        bool waits = full(dest) && moves_on(dest);
+        bool reads = !waits && at_rest(dest) && readable_in_bursts(s);
+        if (!reads) {
+            fill(s);
+            if (!still_flows(s, p) || !at_rest(dest))
+                return EXACT_PATH;
+            waits = full(dest) && moves_on(dest);
+            if (waits)
                 dest->feeding = p;
-            return s->read >= WR_READ_ENDED ? EXACT_PATH : NOTHING_NOW;
+            if (wr_readable_length(s) == 0) {
+                s->r |= WR_R_NEED_READABLE;
+                return s->read >= WR_READ_ENDED ? EXACT_PATH : NOTHING_NOW;
+            }
+            if (waits)
+                return WAITS;
         }
-        if (full(dest) && moves_on(dest)) {
-            dest->feeding = p;
-            return WAITS;
-        }
-        bool took = burst(s, dest);
+        bool took = relay(s, dest, reads);
         if (!still_flows(s, p))
             return EXACT_PATH;
-        if (full(dest) && !moves_on(dest)) {
-            hold(dest);
-            stop_if_full(p);
+        if (jams(p) || (!took && !reads))
             return EXACT_PATH;
+        if (took && reads) { /* others get their turn */
+            wr_readable_flow_later(s);
+            return WAITS;
         }
-        if (!took)
-            return EXACT_PATH;
     }
 }
 

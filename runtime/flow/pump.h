@@ -7,6 +7,12 @@
  * path (readable.c, writable.c) goes on from a state that it could have reached itself. For that, the chunk that the handler
  * has counts as out (w_out, one promise in `pending`) during the whole burst.
  *
+ * A relay is a burst that goes on: what it has put into a transform's ring goes to the next stage in the same call of the host,
+ * and so to the end of the pipeline, and then, if a `read` stands at the head, round after round. It is what the bursts of the
+ * single stages would have been, one after the other, while their handlers do nothing but push and call back. Whatever else
+ * they do comes through a door of the host's, which says so first (wr_pump_touch): from there on only the burst that the
+ * handler is called in goes on, and all others are, and look, ended.
+ *
  * A transform whose readable side is full when its burst ends keeps its last callback, as in Node, but only if what follows it
  * is blocked: else the next tick makes room, and then it never was full for anybody to see.
  */
@@ -14,6 +20,8 @@
 #define WR_FLOW_PUMP_H
 
 #include "stream.h"
+
+#define WR_STAGES_MAX 128 /* of one relay */
 
 /* Moves what S has into its one pipe in bursts, if that can be. Whether it could: false means that the exact path has to do
  * what is left to do, true that there is nothing to do now. */
@@ -28,6 +36,12 @@ void wr_pump_enter(struct wr_stream *s);
 /* The handler has returned (or waits): what it pushed is looked after. Whether its callback came, which the caller then takes
  * for it. */
 bool wr_pump_leave(struct wr_stream *s);
+
+/* The host's user calls the core while a relay is under way (f->run): only the burst of the stage that is called now goes on. */
+void wr_pump_touch(struct wr_flow *f);
+
+/* S is about to give a chunk to its pipes: those stop whose destination has kept its last callback meanwhile, and is full by it. */
+void wr_pump_look(struct wr_stream *s);
 
 /* Ends the bursts into all that S is piped into: S has something to say. */
 void wr_pump_interrupt(struct wr_stream *s);

@@ -59,7 +59,7 @@ static int keep(struct wr_stream *s, struct wr_item *item, bool front)
     if (s->flow->host->store(s, WR_SIDE_READ, front ? r->head - 1 : r->tail, item->object))
         return -1;
     if (front)
-        r->head--;
+        r->head--, s->singly--;
     else
         r->tail++;
     return 0;
@@ -77,12 +77,15 @@ static bool take_bytes(struct wr_stream *s, int64_t n, struct wr_item *out)
     return true;
 }
 
+/* At most N bytes: somebody may have read since they were counted. */
 static bool take(struct wr_stream *s, int64_t n, struct wr_item *out)
 {
-    if (wr_readable_length(s) == 0)
+    int32_t length = wr_readable_length(s);
+    if (length == 0)
         return false;
     if (!objects(s))
-        return take_bytes(s, n, out);
+        return take_bytes(s, n < length ? n : length, out);
+    s->singly++;
     out->object = s->flow->host->take(s, WR_SIDE_READ, s->sh->r.head++);
     return true;
 }
@@ -183,12 +186,14 @@ void wr_readable_flow(struct wr_stream *s)
     if (wr_pump_run(s))
         return;
     struct wr_item item = {0};
+    wr_pump_look(s);
     while (s->r & WR_R_FLOWING && wr_readable_read(s, WR_READ_ANY, &item))
         wr_item_drop(s->flow, &item);
     wr_pump_settle(s);
 }
 
 #define FLOWS_A_TICK 256 /* then other ticks get their turn */
+#define CHUNKS_A_FLOW 16 /* more of them count as another flow */
 
 static struct wr_stream *take_flow(struct wr_flow *f)
 {
@@ -205,7 +210,8 @@ static struct wr_stream *take_flow(struct wr_flow *f)
 static void flow_tick(struct wr_flow *f, struct wr_tick *t)
 {
     (void)t;
-    for (int n = FLOWS_A_TICK; n && f->flow_first; n--) {
+    f->moved = 0;
+    for (uint32_t n = 0; n + f->moved / CHUNKS_A_FLOW < FLOWS_A_TICK && f->flow_first; n++) {
         struct wr_stream *s = take_flow(f);
         wr_readable_flow(s);
         wr_stream_unpin(s);
@@ -254,6 +260,7 @@ static void deliver(struct wr_stream *s, const struct wr_item *item, bool over)
 
 static void add(struct wr_stream *s, struct wr_item item, bool front)
 {
+    wr_pump_look(s);
     uint32_t r = s->r & (WR_R_FLOWING | WR_R_SYNC);
     bool direct = r == WR_R_FLOWING && wr_readable_consumed(s) && wr_readable_length(s) == 0;
     bool waits = s->buffering ||

@@ -24,6 +24,10 @@
  * at: the ring's tail when the handler was called last */
 #define WR_SHARED_FIELDS(X) X(go) X(run) X(ended) X(out) X(listens) X(exact) X(bursts) X(longest) X(at)
 
+/* Of a relay (pump.h): touched: it must not go on by itself; at: the place of the stage whose handler is called, or was
+ * last; rounds: how many may still begin */
+#define WR_RELAY_FIELDS(X) X(touched) X(at) X(rounds)
+
 struct wr_ring {
 #define X(name) int32_t name;
     WR_RING_FIELDS(X)
@@ -37,10 +41,17 @@ struct wr_shared {
 #undef X
 };
 
+struct wr_relay {
+#define X(name) int32_t name;
+    WR_RELAY_FIELDS(X)
+#undef X
+};
+
 /* The state of a driver, the burst's own little machine:
- * IDLE: no handler runs; IN: one runs; DONE: it ran and its callback came; HELD: it ran, its callback did not come.
+ * IDLE: no handler runs; IN: `write` runs; DONE: it ran and its callback came; READ: `read` runs, and a callback that comes now
+ * is that of a chunk from before.
  * STOP is a bit beside them: leave the burst, C has something to say. */
-enum wr_go { WR_GO_IDLE, WR_GO_IN, WR_GO_DONE, WR_GO_HELD, WR_GO_STOP = 4 };
+enum wr_go { WR_GO_IDLE, WR_GO_IN, WR_GO_DONE, WR_GO_READ, WR_GO_STOP = 4 };
 
 /* Events, in the order of their bits in `listens`. X(name, text) */
 #define WR_EVENTS(X)                                                                                                   \

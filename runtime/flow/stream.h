@@ -161,6 +161,7 @@ struct wr_stream {
     struct wr_error *errored;
 
     struct wr_queue r_bytes;
+    uint32_t singly;             /* objects that came out of the ring one by one, not in bursts, less those put back */
     struct wr_stream *flow_next; /* in the flow's row of those */
     struct wr_pipe *pipes;       /* out of this stream */
     uint32_t pipe_count;

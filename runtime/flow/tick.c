@@ -13,6 +13,7 @@ void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_op
                   void (*free_stream)(struct wr_stream *s), void (*wake)(struct wr_flow *f), bool one)
 {
     *f = (struct wr_flow){.alloc = a, .host = host, .free_stream = free_stream, .wake = wake, .one = one};
+    f->relay = &f->own_relay;
     wr_fifo_init(&f->ticks, a, sizeof(struct wr_tick));
     wr_fifo_init(&f->wakes, a, sizeof(struct wr_tick));
     wr_fifo_init(&f->idle, a, sizeof(struct wr_stream *));

@@ -17,6 +17,7 @@ struct wr_tick {
 };
 
 struct wr_pipeline;
+struct wr_run;
 
 struct wr_flow {
     struct wr_alloc *alloc;
@@ -27,9 +28,10 @@ struct wr_flow {
     /* An edge from SOURCE to DEST was made, or the last one was taken away: while it is there, the host must keep each as long
      * as the other. May be NULL. */
     void (*edge)(struct wr_stream *source, struct wr_stream *dest, bool made);
-    /* Calls the handler of S for the chunks in the ring of UP, or, UP NULL, its `read` until the mark is reached; NULL: no
-     * bursts. */
-    void (*burst)(struct wr_stream *s, struct wr_stream *up);
+    /* A relay (pump.h) of COUNT stages, in as many rounds as relay->rounds says (one if not READS). In each, if READS, `read` of the first stage is called until its mark
+     * is reached; then the handler of each other stage for the chunks in the ring of the one before. Whoever is called is
+     * told to relay->at, and once relay->touched is set nobody else is. NULL: no bursts. */
+    void (*burst)(struct wr_stream *const *stages, uint32_t count, bool reads);
     void *user;                  /* the host's */
     uint64_t (*now)(void *user); /* monotonic nanoseconds, for statistics; NULL: no times */
     struct wr_fifo ticks;
@@ -43,7 +45,11 @@ struct wr_flow {
     uint32_t moving;               /* pipes that deliver a chunk at this moment */
     bool draining, flowing;        /* flowing: the tick of that row is waiting, or runs */
     bool one;                      /* one: bursts of one chunk only (WEIR_BURST=1) */
-    bool no_memory;                /* a tick was lost: the host must end the run with an out-of-memory error */
+    struct wr_relay *relay;        /* seen by Lua, where its owner keeps it; else `own_relay` */
+    struct wr_relay own_relay;
+    struct wr_run *run; /* the relay under way, until somebody touches it (pump.c) */
+    uint32_t moved;     /* chunks that bursts have moved within this tick */
+    bool no_memory;     /* a tick was lost: the host must end the run with an out-of-memory error */
 };
 
 /* Readies F. HOST, FREE_STREAM and WAKE as above; ONE: everything takes the exact path. */

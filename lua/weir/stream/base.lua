@@ -19,7 +19,6 @@ local bit = require 'bit'
 local bor, band = bit.bor, bit.band
 local traceback = debug.traceback
 
-ffi.cdef(core.cdef)
 local Shared = ffi.typeof 'struct wr_shared'
 assert(ffi.sizeof(Shared) == core.sharedSize, 'the shared struct differs between C and Lua')
 
@@ -323,7 +322,7 @@ Stream.destroy = core.destroy
 
 ---`stream:stats()`: what passed and where it was held back, to see which stage is the bottleneck: `taken` (chunks its writable
 ---side has taken), `given` (chunks its readable side has given), `stops` (how often a pipe had to stop for it), `waited` (how
----long, in milliseconds), `bursts` (bursts of more than one chunk into it), `longestBurst` (in chunks).
+---long, in milliseconds), `bursts` (how often the core let more than one chunk into it at once), `longestBurst` (how many at most).
 ---@return { taken: integer, given: integer, stops: integer, waited: number, bursts: integer, longestBurst: integer }
 Stream.stats = core.stats
 

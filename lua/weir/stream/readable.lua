@@ -42,7 +42,7 @@ end
 ---@return boolean more false: wait until `read` is called again
 function Readable:push(chunk)
   local s = self._s
-  if chunk ~= nil and s.go == 1 and s.exact == 0 then -- inside a handler whose pushes may wait in the ring
+  if chunk ~= nil and (s.go == 1 or s.go == 3) and s.exact == 0 then -- inside a handler whose pushes may wait in the ring
     local tail = s.rtail
     if tail - s.rhead <= s.rmask then
       self._r[band(tail, s.rmask)] = chunk

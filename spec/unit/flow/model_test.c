@@ -101,6 +101,7 @@ static struct {
     long op;
     long long reached[WR_MACHINE_COUNT][8][8];
     long long bursts, chunks;
+    uint32_t longest; /* stages of a relay */
     bool trace;
 } world;
 
@@ -430,6 +431,13 @@ static struct wr_error *some_error(void)
     return wr_error_new(&world.alloc, wr_error_fault(WR_E_INVALID_STATE));
 }
 
+/* The core is called by more than a push into a ring or a callback: what every door of the host's does first. */
+static void touch(void)
+{
+    if (world.flow.run)
+        wr_pump_touch(&world.flow);
+}
+
 /* Pushes N's next chunk, as the method `push` does. */
 static void push(struct node *n)
 {
@@ -442,12 +450,14 @@ static void push(struct node *n)
     n->accepted += takes;
     TRACE("%d: push() of %u, length %d, go %d%s", n->id, n->pushed, wr_readable_length(s), s->sh->go,
           takes ? "" : ", refused");
-    if (objects && s->sh->go == WR_GO_IN && s->sh->exact == 0 && s->sh->r.tail - s->sh->r.head <= s->sh->r.mask) {
+    if (objects && (s->sh->go == WR_GO_IN || s->sh->go == WR_GO_READ) && s->sh->exact == 0 &&
+        s->sh->r.tail - s->sh->r.head <= s->sh->r.mask) {
         n->ring[WR_SIDE_READ][(uint32_t)s->sh->r.tail & (uint32_t)s->sh->r.mask] = tag;
         s->sh->r.tail++;
         n->waiting[WR_SIDE_READ]++;
         return;
     }
+    touch();
     if (takes && s->read == WR_READ_IDLE)
         reached(WR_MACHINE_READ, WR_READ_IDLE, WR_READ_ON_PUSH);
     if (objects) {
@@ -464,6 +474,7 @@ static void push_empty(struct node *n)
     look(n);
     if (n->s.has & WR_OBJECTS_READ)
         return;
+    touch();
     if (n->s.read != WR_READ_READING)
         reached(WR_MACHINE_READ, n->s.read, WR_READ_ON_PUSH);
     wr_readable_push(&n->s, (struct wr_item){0});
@@ -489,8 +500,10 @@ static void run_read(struct wr_stream *s)
         push_some(n, s->has & WR_BULK ? 6 : 2);
     else if (chance(30))
         push_empty(n);
-    if ((n->budget <= 0 && chance(70)) || chance(2))
+    if ((n->budget <= 0 && chance(70)) || chance(2)) {
+        touch();
         wr_readable_eof(s);
+    }
     world.depth--;
 }
 
@@ -502,6 +515,7 @@ static void write_done(struct wr_stream *s, struct wr_error *err)
         s->sh->go = s->sh->go == WR_GO_IN ? WR_GO_DONE : WR_GO_DONE | WR_GO_STOP;
         return;
     }
+    touch();
     if (s->buffering && (s->sh->go & 3) == WR_GO_DONE) {
         wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
         return;
@@ -518,6 +532,8 @@ static void complete(struct node *n, uint32_t which, bool fails)
 {
     struct wr_stream *s = &n->s;
     struct wr_error *e = fails ? some_error() : NULL;
+    if (which != HELD_WRITE)
+        touch();
     TRACE("%d: completes %u%s", n->id, which, fails ? " with an error" : "");
     n->held &= ~which;
     if (which == HELD_CONSTRUCT) {
@@ -609,17 +625,20 @@ static const struct wr_stream_ops ops = {.construct = run_construct,
 
 /* The loops of driver.lua. */
 
-static void burst_read(struct wr_stream *s)
+static bool burst_read(struct wr_stream *s)
 {
     int32_t mark = s->sh->r.mark;
     for (int32_t i = mark - (s->sh->r.tail - s->sh->r.head); i > 0; i--) {
         int32_t tail = s->sh->r.tail;
         s->sh->at = tail;
-        s->sh->go = WR_GO_IN;
+        s->sh->go = WR_GO_READ;
         run_read(s);
-        if (s->sh->go != WR_GO_IN || s->sh->r.tail == tail || s->sh->r.tail - s->sh->r.head >= mark)
-            return;
+        if (s->sh->go != WR_GO_READ || s->sh->r.tail == tail)
+            return false;
+        if (s->sh->r.tail - s->sh->r.head >= mark)
+            break;
     }
+    return !world.flow.relay->touched;
 }
 
 static bool ring_full(const struct wr_stream *s)
@@ -629,13 +648,14 @@ static bool ring_full(const struct wr_stream *s)
     return (s->has & WR_OBJECTS_READ ? s->sh->r.tail - s->sh->r.head : s->sh->r.size) >= s->sh->r.mark;
 }
 
-static void burst_write(struct wr_stream *s, struct wr_stream *up)
+static bool burst_write(struct wr_stream *s, struct wr_stream *up)
 {
     struct node *n = of(s), *from = of(up);
-    for (int32_t i = up->sh->r.tail - up->sh->r.head; i > 0; i--) {
+    s->sh->out = 1;
+    for (int32_t i = ring_full(s) ? 0 : up->sh->r.tail - up->sh->r.head; i > 0; i--) {
         int32_t head = up->sh->r.head;
         if (head == up->sh->r.tail)
-            return;
+            return false;
         uint32_t tag = from->ring[WR_SIDE_READ][(uint32_t)head & (uint32_t)up->sh->r.mask];
         from->waiting[WR_SIDE_READ]--;
         up->sh->r.head = head + 1;
@@ -648,18 +668,31 @@ static void burst_write(struct wr_stream *s, struct wr_stream *up)
         arrives(n, 0, tag);
         world.chunks++;
         handle(n, HELD_WRITE);
-        if (s->sh->go != WR_GO_DONE || ring_full(s))
-            return;
+        if (s->sh->go != WR_GO_DONE)
+            return false;
+        if (ring_full(s))
+            break;
     }
+    s->sh->out = 0;
+    return !world.flow.relay->touched;
 }
 
-static void burst(struct wr_stream *s, struct wr_stream *up)
+static void burst(struct wr_stream *const *stages, uint32_t count, bool reads)
 {
+    struct wr_relay *relay = world.flow.relay;
     world.bursts++;
-    if (up)
-        burst_write(s, up);
-    else
-        burst_read(s);
+    world.longest = count > world.longest ? count : world.longest;
+    do {
+        if (reads)
+            relay->at = 0;
+        if (reads && !burst_read(stages[0]))
+            return;
+        for (uint32_t i = 1; i < count; i++) {
+            relay->at = (int32_t)i;
+            if (!burst_write(stages[i], stages[i - 1]))
+                return;
+        }
+    } while (reads && --relay->rounds > 0);
 }
 
 /* ---- callbacks */
@@ -978,6 +1011,7 @@ static void writable_operation(struct node *n)
 static void any_operation(void)
 {
     struct node *n = world.nodes[rnd((uint32_t)world.count)];
+    touch();
     world.depth++;
     switch (rnd(14)) {
     case 0:
@@ -1239,7 +1273,7 @@ static void print_reached(void)
                     printf("%-12s by %-12s %10lld\n", wr_state_name((enum wr_machine)machine, state),
                            wr_state_event_name((enum wr_machine)machine, ev), world.reached[machine][state][ev]);
     }
-    printf("%lld chunks written, %lld bursts\n", world.chunks, world.bursts);
+    printf("%lld chunks written, %lld bursts, relays of up to %u stages\n", world.chunks, world.bursts, world.longest);
 }
 
 static long long number_from(const char *name, long long otherwise)
