@@ -310,7 +310,7 @@ static bool add_stage(struct wr_run *run, struct wr_stream *dest)
 /* Can what S will have in its ring go on at once? */
 static bool goes_on(const struct wr_run *run, const struct wr_stream *s)
 {
-    if (run->count == WR_STAGES_MAX || !flows(s) || s->pipes->waiting || s->feeding || wr_readable_length(s))
+    if (run->count == WR_STAGES_MAX || !flows(s) || s->pipes->waiting || s->feeding)
         return false;
     const struct wr_stream *dest = s->pipes->dest;
     return dest != run->stages[0] && at_rest(dest) && !full(dest);

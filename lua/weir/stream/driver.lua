@@ -35,7 +35,7 @@ return function(st, at, relay)
   local run = s.run
   state.at = at
   s.out = 1
-  for _ = 1, $COUNT do
+  for _ = 1, up.rtail - up.rhead do
     local head = up.rhead
     if head == up.rtail then return end
     local k = band(head, up.rmask)
@@ -49,7 +49,6 @@ return function(st, at, relay)
     if s.go ~= 2 then return end
     $FULL
   end
-  s.out = 0
   $NEXT
 end]]
 
@@ -85,7 +84,6 @@ end
 -- A driver of writes. NOTE: what is done before each call of the handler; FULL: when no more is taken.
 local function write(note, full)
   return fill(WRITE, {
-    COUNT = (full and full .. ' and 0 or ' or '') .. 'up.rtail - up.rhead',
     NOTE = note or '',
     FULL = full and 'if ' .. full .. ' then break end' or '',
     NEXT = fill(NEXT, { AT = 'at' }),

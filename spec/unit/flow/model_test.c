@@ -652,7 +652,7 @@ static bool burst_write(struct wr_stream *s, struct wr_stream *up)
 {
     struct node *n = of(s), *from = of(up);
     s->sh->out = 1;
-    for (int32_t i = ring_full(s) ? 0 : up->sh->r.tail - up->sh->r.head; i > 0; i--) {
+    for (int32_t i = up->sh->r.tail - up->sh->r.head; i > 0; i--) {
         int32_t head = up->sh->r.head;
         if (head == up->sh->r.tail)
             return false;
@@ -673,7 +673,6 @@ static bool burst_write(struct wr_stream *s, struct wr_stream *up)
         if (ring_full(s))
             break;
     }
-    s->sh->out = 0;
     return !world.flow.relay->touched;
 }
 
