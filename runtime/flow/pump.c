@@ -232,7 +232,7 @@ static void room_made(struct wr_stream *s)
     if (!p || full(s))
         return;
     s->feeding = NULL;
-    wr_readable_flow_later(p->source);
+    wr_tick_flow(p->source);
 }
 
 /* S's destination takes no more: if S is full, its last callback is kept, and what feeds it fills its queue to the mark. */
@@ -244,7 +244,7 @@ static void blocked(struct wr_stream *s)
         return;
     s->feeding = NULL;
     stop_if_full(p);
-    wr_readable_flow_later(p->source);
+    wr_tick_flow(p->source);
 }
 
 static bool flows(const struct wr_stream *s)

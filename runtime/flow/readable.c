@@ -188,59 +188,6 @@ void wr_readable_flow(struct wr_stream *s)
     wr_pump_settle(s);
 }
 
-#define FLOWS_A_TICK 256 /* then other ticks get their turn */
-
-static struct wr_stream *take_flow(struct wr_flow *f)
-{
-    struct wr_stream *s = f->flow_first;
-    f->flow_first = s->flow_next;
-    if (!f->flow_first)
-        f->flow_last = NULL;
-    s->flow_next = NULL;
-    s->r &= ~(uint32_t)WR_R_FLOW_SCHEDULED;
-    return s;
-}
-
-/* One tick for all that flow: their row is linked through the streams, which costs less than a tick each. */
-static void flow_tick(struct wr_flow *f, struct wr_tick *t)
-{
-    (void)t;
-    for (int n = FLOWS_A_TICK; n && f->flow_first; n--) {
-        struct wr_stream *s = take_flow(f);
-        wr_readable_flow(s);
-        wr_stream_unpin(s);
-    }
-    if (f->flow_first)
-        wr_tick_add(f, flow_tick, NULL, NULL, NOBODY);
-    else
-        f->flowing = false;
-}
-
-void wr_readable_flow_later(struct wr_stream *s)
-{
-    struct wr_flow *f = s->flow;
-    if (s->r & WR_R_FLOW_SCHEDULED)
-        return;
-    s->r |= WR_R_FLOW_SCHEDULED;
-    wr_stream_pin(s);
-    if (f->flow_last)
-        f->flow_last->flow_next = s;
-    else
-        f->flow_first = s;
-    f->flow_last = s;
-    if (f->flowing)
-        return;
-    f->flowing = true;
-    wr_tick_add(f, flow_tick, NULL, NULL, NOBODY);
-}
-
-void wr_readable_drop_flows(struct wr_flow *f)
-{
-    while (f->flow_first)
-        wr_stream_unpin(take_flow(f));
-    f->flowing = false;
-}
-
 /* ---- what goes in */
 
 static void deliver(struct wr_stream *s, const struct wr_item *item, bool over)
@@ -270,7 +217,7 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
         if (s->buffering)
             return;
         if (direct)
-            wr_readable_flow_later(s);
+            wr_tick_flow(s);
         if (s->r & WR_R_NEED_READABLE)
             emit_readable(s);
     }
@@ -281,7 +228,7 @@ void wr_readable_arrived(struct wr_stream *s)
 {
     if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
         s->r &= ~(uint32_t)WR_R_NEED_READABLE;
-        wr_readable_flow_later(s);
+        wr_tick_flow(s);
         return;
     }
     if (s->r & WR_R_NEED_READABLE)

@@ -46,12 +46,6 @@ void wr_readable_constructed(struct wr_stream *s);
 /* Reads until somebody stops it; what a flowing stream does in a tick. */
 void wr_readable_flow(struct wr_stream *s);
 
-/* The same in a tick. */
-void wr_readable_flow_later(struct wr_stream *s);
-
-/* Forgets all that was put off so: F is cleared. */
-void wr_readable_drop_flows(struct wr_flow *f);
-
 /* Calls the handler `read`, if it may be called. */
 void wr_readable_ask(struct wr_stream *s);
 
