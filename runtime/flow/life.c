@@ -140,6 +140,7 @@ void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
 void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
 {
     wr_stream_check(s);
+    wr_pump_spill(s);
     if (wr_stream_destroyed(s))
         return;
     wr_stream_ref(s);

@@ -117,7 +117,18 @@ bool wr_pump_leave(struct wr_stream *s)
         return false;
     bool came = (s->sh->go & 3) == WR_GO_DONE;
     end(s);
+    if (came && !(s->has & WR_BULK) && wr_readable_length(s) >= s->sh->r.mark && wr_readable_flows_at_once(s)) {
+        s->flow->moving++;
+        wr_readable_flow(s);
+        s->flow->moving--;
+    }
     return came;
+}
+
+void wr_pump_spill(struct wr_stream *s)
+{
+    if (s->buffering && s->has & WR_IS_READABLE && !wr_stream_destroyed(s))
+        wr_readable_spill(s);
 }
 
 /* The chunk that the handler of DEST has, for the time of a burst. */
@@ -190,6 +201,8 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
         wr_writable_after_burst(dest);
     else if (s->pipes && s->pipes->dest == dest)
         stop_if_full(s->pipes);
+    if (dest->errored && s->pipes && s->pipes->dest == dest) /* its write would have said false */
+        wr_pipe_stop(s->pipes);
     return s->sh->r.head != head;
 }
 
@@ -211,6 +224,8 @@ static void fill(struct wr_stream *s)
     bool asked = s->read == WR_READ_READING;
     stop_buffering(s);
     s->r &= ~(uint32_t)WR_R_SYNC;
+    if (s->sh->r.tail != s->before)
+        s->r &= ~(uint32_t)WR_R_NEED_READABLE;
     if (asked && !nothing)
         wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_PUSH);
 }
@@ -284,6 +299,7 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
         if (!still_flows(s, p))
             return EXACT_PATH;
         if (full(dest) && !moves_on(dest)) {
+            fill(s); /* it was asked before its last chunk was taken */
             hold(dest);
             stop_if_full(p);
             return EXACT_PATH;

@@ -87,6 +87,20 @@ static bool take(struct wr_stream *s, int64_t n, struct wr_item *out)
     return true;
 }
 
+static int64_t how_much(const struct wr_stream *s, int64_t n)
+{
+    int32_t length = wr_readable_length(s);
+    if ((n <= 0 && n != WR_READ_ANY) || (length == 0 && at_end(s)))
+        return 0;
+    if (objects(s))
+        return 1;
+    if (n == WR_READ_ANY) {
+        const struct wr_chunk *first = wr_queue_peek(&s->r_bytes, 0);
+        return s->r & WR_R_FLOWING && first ? (int64_t)first->len : length;
+    }
+    return n <= length ? n : at_end(s) ? length : 0;
+}
+
 void wr_readable_forget(struct wr_stream *s)
 {
     wr_queue_hollow(&s->r_bytes);
@@ -224,6 +238,24 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
     wr_readable_more(s);
 }
 
+bool wr_readable_flows_at_once(const struct wr_stream *s)
+{
+    const uint32_t looks = WR_R_FLOWING | WR_R_SYNC | WR_R_RESUME_SCHEDULED;
+    return (s->r & looks) == WR_R_FLOWING && s->pipe_count && s->flow->moving < WR_CASCADE_MAX;
+}
+
+void wr_readable_spill(struct wr_stream *s)
+{
+    while (wr_readable_flows_at_once(s) && wr_readable_length(s)) {
+        struct wr_item item = {0};
+        if (!take(s, how_much(s, WR_READ_ANY), &item))
+            return;
+        wr_pipe_forget_waiting(s);
+        deliver(s, &item, false);
+        wr_item_drop(s->flow, &item);
+    }
+}
+
 void wr_readable_arrived(struct wr_stream *s)
 {
     if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
@@ -309,20 +341,6 @@ bool wr_readable_unshift(struct wr_stream *s, struct wr_item item)
 }
 
 /* ---- read */
-
-static int64_t how_much(const struct wr_stream *s, int64_t n)
-{
-    int32_t length = wr_readable_length(s);
-    if ((n <= 0 && n != WR_READ_ANY) || (length == 0 && at_end(s)))
-        return 0;
-    if (objects(s))
-        return 1;
-    if (n == WR_READ_ANY) {
-        const struct wr_chunk *first = wr_queue_peek(&s->r_bytes, 0);
-        return s->r & WR_R_FLOWING && first ? (int64_t)first->len : length;
-    }
-    return n <= length ? n : at_end(s) ? length : 0;
-}
 
 /* read(n) raises the mark to the next power of two, as in Node. */
 static void raise_mark(struct wr_stream *s, int64_t n)

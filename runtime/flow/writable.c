@@ -371,6 +371,8 @@ void wr_writable_done(struct wr_stream *s, struct wr_error *err)
         return;
     }
     bool sync = (s->w & WR_W_SYNC) != 0;
+    if (err)
+        wr_pump_spill(s);
     uint32_t n = s->w_out, earlier = s->w_settled.count;
     s->w_out = 0;
     s->sh->out = 0;
