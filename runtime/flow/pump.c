@@ -111,17 +111,21 @@ void wr_pump_enter(struct wr_stream *s)
         begin(s);
 }
 
+static void flow_now(struct wr_stream *s)
+{
+    s->flow->moving++;
+    wr_readable_flow(s);
+    s->flow->moving--;
+}
+
 bool wr_pump_leave(struct wr_stream *s)
 {
     if (!s->buffering)
         return false;
     bool came = (s->sh->go & 3) == WR_GO_DONE;
     end(s);
-    if (came && !(s->has & WR_BULK) && wr_readable_length(s) >= s->sh->r.mark && wr_readable_flows_at_once(s)) {
-        s->flow->moving++;
-        wr_readable_flow(s);
-        s->flow->moving--;
-    }
+    if (came && !(s->has & WR_BULK) && wr_readable_length(s) >= s->sh->r.mark && wr_readable_flows_at_once(s))
+        flow_now(s);
     return came;
 }
 
@@ -274,6 +278,17 @@ static bool still_flows(const struct wr_stream *s, const struct wr_pipe *p)
            !p->leaving && unobserved(s);
 }
 
+/* DEST is full, but what it has can go on at once: inside a write or a push, where Node would not wait for a tick. Whether there
+ * is room now. */
+static bool pass_on(struct wr_stream *dest)
+{
+    struct wr_flow *f = dest->flow;
+    if (!f->moving || !wr_readable_flows_at_once(dest))
+        return false;
+    flow_now(dest);
+    return !full(dest);
+}
+
 enum verdict { NOTHING_NOW, WAITS, EXACT_PATH };
 
 /* Bursts over P as long as there are chunks and room. */
@@ -292,6 +307,8 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             return s->read >= WR_READ_ENDED ? EXACT_PATH : NOTHING_NOW;
         }
         if (full(dest) && moves_on(dest)) {
+            if (pass_on(dest))
+                continue;
             dest->feeding = p;
             return WAITS;
         }

@@ -309,6 +309,10 @@ bool wr_readable_eof(struct wr_stream *s)
     wr_stream_check(s);
     if (at_end(s))
         return false;
+    if (s->buffering || s->r & WR_R_FLOW_SCHEDULED) /* for a burst: on the exact path it would have crossed by now */
+        wr_readable_spill(s);
+    if (at_end(s))
+        return false;
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_EOF);
     s->sh->exact = 1;
     if (s->r & WR_R_SYNC) {
