@@ -60,6 +60,8 @@ static void constructed_tick(struct wr_flow *f, struct wr_tick *t)
         run_destroy(s, s->errored ? s->errored : t->error);
     } else if (t->error) {
         wr_life_fail(s, t->error, true);
+        if (!wr_stream_destroyed(s) && wr_writable_owes(s))
+            wr_writable_forget_later(s);
     } else {
         wr_readable_constructed(s);
         wr_writable_constructed(s);
@@ -138,6 +140,7 @@ void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
 void wr_life_destroy(struct wr_stream *s, struct wr_error *err)
 {
     wr_stream_check(s);
+    wr_pump_spill(s);
     if (wr_stream_destroyed(s))
         return;
     wr_stream_ref(s);

@@ -121,6 +121,15 @@ static void bury_later(struct wr_flow *f, struct wr_pipe *p)
     f->dead_pipes = p;
 }
 
+/* Has P, which is gone, kept its source waiting, so that this goes on? In Node not if its destination failed inside a write: that
+ * starves the other destinations (decided difference 7). */
+static bool releases(const struct wr_pipe *p, bool was_waiting)
+{
+    if (p->dest->w & WR_W_NEED_DRAIN)
+        return was_waiting || p->source->r & WR_R_MULTI_PIPE;
+    return was_waiting && p->source->pipes;
+}
+
 /* 'unpipe' is told while the edge still counts as listening, as in Node. */
 static void say_goodbye(struct wr_pipe *p)
 {
@@ -132,7 +141,7 @@ static void say_goodbye(struct wr_pipe *p)
     unlink_edge(p);
     if (src->flow->edge && !joined(src, p->dest))
         src->flow->edge(src, p->dest, false);
-    if (p->listening && (was_waiting || src->r & WR_R_MULTI_PIPE) && p->dest->w & WR_W_NEED_DRAIN)
+    if (p->listening && releases(p, was_waiting))
         drained(p);
     bury_later(src->flow, p);
 }

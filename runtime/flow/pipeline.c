@@ -23,11 +23,10 @@ struct stage {
     struct wr_stream *stream; /* counted */
     struct wr_watch watch;
     struct wr_finished whole, as_source, as_dest;
-    bool watched;   /* watch is in the stream's row */
-    bool follows;   /* whole is in use */
-    bool over;      /* closed, or done without an error: need not be destroyed */
-    bool ended;     /* the edge into it has ended it */
-    bool forgiving; /* its source side closed early, but all it had is in the buffer: 'end' or 'error' decides */
+    bool watched; /* watch is in the stream's row */
+    bool follows; /* whole is in use */
+    bool over;    /* closed, or done without an error: need not be destroyed */
+    bool ended;   /* the edge into it has ended it */
 };
 
 struct wr_pipeline {
@@ -180,15 +179,11 @@ static void on_whole(struct wr_finished *w, struct wr_error *err)
     g->over = !err;
 }
 
+/* Node forgives a source that closes with its end in the buffer, since that is read all the same. Here it is dropped. */
 static void on_source_done(struct wr_finished *w, struct wr_error *err)
 {
     struct stage *g = stage_of(w, offsetof(struct stage, as_source));
-    const struct wr_stream *s = g->stream;
-    bool all_there = s->read >= WR_READ_ENDED && !s->errored && !s->error_emitted;
-    if (err && wr_error_is(err, WR_E_PREMATURE_CLOSE) && all_there && !wr_stream_destroyed(s))
-        g->forgiving = true;
-    else
-        one_less(g->owner, err, index_of(g));
+    one_less(g->owner, err, index_of(g));
 }
 
 static void on_dest_done(struct wr_finished *w, struct wr_error *err)
@@ -199,10 +194,6 @@ static void on_dest_done(struct wr_finished *w, struct wr_error *err)
 
 static void on_error(struct stage *g, struct wr_error *err)
 {
-    if (g->forgiving) {
-        g->forgiving = false;
-        one_less(g->owner, err, index_of(g));
-    }
     if (!wr_error_is(err, WR_E_PREMATURE_CLOSE) && !wr_error_is(err, WR_E_ABORTED))
         one_less(g->owner, err, index_of(g));
 }
@@ -214,10 +205,6 @@ static void on_end(struct stage *g)
     if (next < last || (next == last && p->finish)) {
         p->stages[next].ended = true;
         wr_writable_end(p->stages[next].stream, NULL, (struct wr_done){0});
-    }
-    if (g->forgiving) {
-        g->forgiving = false;
-        one_less(p, NULL, -1);
     }
 }
 

@@ -111,13 +111,28 @@ void wr_pump_enter(struct wr_stream *s)
         begin(s);
 }
 
+static void flow_now(struct wr_stream *s)
+{
+    s->flow->moving++;
+    wr_readable_flow(s);
+    s->flow->moving--;
+}
+
 bool wr_pump_leave(struct wr_stream *s)
 {
     if (!s->buffering)
         return false;
     bool came = (s->sh->go & 3) == WR_GO_DONE;
     end(s);
+    if (came && !(s->has & WR_BULK) && wr_readable_length(s) >= s->sh->r.mark && wr_readable_flows_at_once(s))
+        flow_now(s);
     return came;
+}
+
+void wr_pump_spill(struct wr_stream *s)
+{
+    if (s->buffering && s->has & WR_IS_READABLE && !wr_stream_destroyed(s))
+        wr_readable_spill(s);
 }
 
 /* The chunk that the handler of DEST has, for the time of a burst. */
@@ -177,11 +192,14 @@ static void hold(struct wr_stream *s)
     s->w |= WR_W_HOLDING;
 }
 
+static void fill(struct wr_stream *s);
+
 /* Is P's destination full, and will nothing make room? Then P stops. */
 static bool jams(struct wr_pipe *p)
 {
     if (!full(p->dest) || moves_on(p->dest))
         return false;
+    fill(p->source); /* it was asked before its last chunk was taken */
     hold(p->dest);
     stop_if_full(p);
     return true;
@@ -234,6 +252,8 @@ static void finish_read(struct wr_stream *s)
     bool asked = s->read == WR_READ_READING;
     stop_buffering(s);
     s->r &= ~(uint32_t)WR_R_SYNC;
+    if (s->sh->r.tail != s->before)
+        s->r &= ~(uint32_t)WR_R_NEED_READABLE;
     if (asked && !nothing)
         wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_PUSH);
 }
@@ -268,6 +288,8 @@ static void finish_write(struct wr_run *run, uint32_t i)
         wr_writable_after_burst(dest);
     else if (s->pipes && s->pipes->dest == dest)
         stop_if_full(s->pipes);
+    if (dest->errored && s->pipes && s->pipes->dest == dest) /* its write would have said false */
+        wr_pipe_stop(s->pipes);
 }
 
 static void finish_stage(struct wr_run *run, uint32_t i)
@@ -322,7 +344,8 @@ static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
 {
     struct wr_flow *f = s->flow;
     struct wr_run run;
-    assert(!f->run && "a relay within a relay");
+    const struct wr_relay outer = *f->relay; /* of a handler that this is called in */
+    assert(!f->run && "a relay is entered that nobody has touched");
     run.count = 1;
     run.reads = reads;
     run.stages[0] = wr_stream_ref(s);
@@ -335,13 +358,17 @@ static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
     bool whole = !(run.stages[run.count - 1]->has & WR_IS_READABLE);
     *f->relay = (struct wr_relay){.at = !reads, .rounds = whole ? ROUNDS : 1};
     f->run = &run;
+    f->relays++;
     if (reads || run.count > 1)
         f->burst(run.stages, run.count, reads);
+    f->relays--;
     uint32_t at = current(f, &run);
     for (uint32_t i = 0; i < run.count; i++)
         if (f->run || i == at)
             finish_stage(&run, i);
     f->run = NULL;
+    if (f->relays)
+        *f->relay = (struct wr_relay){.touched = 1, .at = outer.at};
     bool took = s->sh->r.head != head;
     for (uint32_t i = 2; i < run.count; i++) { /* the first edge is its caller's */
         struct wr_pipe *p = run.stages[i - 1]->pipes;
@@ -370,7 +397,7 @@ static void room_made(struct wr_stream *s)
     if (!p || full(s))
         return;
     s->feeding = NULL;
-    wr_readable_flow_later(p->source);
+    wr_tick_flow(p->source);
 }
 
 /* S's destination takes no more: if S is full, its last callback is kept, and what feeds it fills its queue to the mark. */
@@ -382,7 +409,7 @@ static void blocked(struct wr_stream *s)
         return;
     s->feeding = NULL;
     stop_if_full(p);
-    wr_readable_flow_later(p->source);
+    wr_tick_flow(p->source);
 }
 
 /* As `flows`, for an edge that was found fit before, and may only have been taken away or stopped since. */
@@ -390,6 +417,17 @@ static bool still_flows(const struct wr_stream *s, const struct wr_pipe *p)
 {
     return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && s->pipes == p && s->pipe_count == 1 &&
            !p->leaving && unobserved(s);
+}
+
+/* DEST is full, but what it has can go on at once: inside a write or a push, where Node would not wait for a tick. Whether there
+ * is room now. */
+static bool pass_on(struct wr_stream *dest)
+{
+    struct wr_flow *f = dest->flow;
+    if (!f->moving || !wr_readable_flows_at_once(dest))
+        return false;
+    flow_now(dest);
+    return !full(dest);
 }
 
 enum verdict { NOTHING_NOW, WAITS, EXACT_PATH };
@@ -407,6 +445,8 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             if (!still_flows(s, p) || !at_rest(dest))
                 return EXACT_PATH;
             waits = full(dest) && moves_on(dest);
+            if (waits && wr_readable_length(s) && pass_on(dest))
+                continue;
             if (waits)
                 dest->feeding = p;
             if (wr_readable_length(s) == 0) {
@@ -422,7 +462,7 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
         if (jams(p) || (!took && !reads))
             return EXACT_PATH;
         if (took && reads) { /* others get their turn */
-            wr_readable_flow_later(s);
+            wr_tick_flow(s);
             return WAITS;
         }
     }

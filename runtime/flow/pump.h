@@ -33,8 +33,8 @@ bool wr_pump_buffers(const struct wr_stream *s);
 /* A handler of S is called on the exact path: lets it push into the ring and complete without crossing, where it may. */
 void wr_pump_enter(struct wr_stream *s);
 
-/* The handler has returned (or waits): what it pushed is looked after. Whether its callback came, which the caller then takes
- * for it. */
+/* The handler has returned (or waits): what it pushed is looked after, at once where it fills S. Whether its callback came,
+ * which the caller then takes for it. */
 bool wr_pump_leave(struct wr_stream *s);
 
 /* The host's user calls the core while a relay is under way (f->run): only the burst of the stage that is called now goes on. */
@@ -42,6 +42,10 @@ void wr_pump_touch(struct wr_flow *f);
 
 /* S is about to give a chunk to its pipes: those stop whose destination has kept its last callback meanwhile, and is full by it. */
 void wr_pump_look(struct wr_stream *s);
+
+/* S fails or is destroyed, perhaps inside its handler: what that has pushed so far crosses first, as it would have at once on
+ * the exact path. */
+void wr_pump_spill(struct wr_stream *s);
 
 /* Ends the bursts into all that S is piped into: S has something to say. */
 void wr_pump_interrupt(struct wr_stream *s);

@@ -90,6 +90,20 @@ static bool take(struct wr_stream *s, int64_t n, struct wr_item *out)
     return true;
 }
 
+static int64_t how_much(const struct wr_stream *s, int64_t n)
+{
+    int32_t length = wr_readable_length(s);
+    if ((n <= 0 && n != WR_READ_ANY) || (length == 0 && at_end(s)))
+        return 0;
+    if (objects(s))
+        return 1;
+    if (n == WR_READ_ANY) {
+        const struct wr_chunk *first = wr_queue_peek(&s->r_bytes, 0);
+        return s->r & WR_R_FLOWING && first ? (int64_t)first->len : length;
+    }
+    return n <= length ? n : at_end(s) ? length : 0;
+}
+
 void wr_readable_forget(struct wr_stream *s)
 {
     wr_queue_hollow(&s->r_bytes);
@@ -192,61 +206,6 @@ void wr_readable_flow(struct wr_stream *s)
     wr_pump_settle(s);
 }
 
-#define FLOWS_A_TICK 256 /* then other ticks get their turn */
-#define CHUNKS_A_FLOW 16 /* more of them count as another flow */
-
-static struct wr_stream *take_flow(struct wr_flow *f)
-{
-    struct wr_stream *s = f->flow_first;
-    f->flow_first = s->flow_next;
-    if (!f->flow_first)
-        f->flow_last = NULL;
-    s->flow_next = NULL;
-    s->r &= ~(uint32_t)WR_R_FLOW_SCHEDULED;
-    return s;
-}
-
-/* One tick for all that flow: their row is linked through the streams, which costs less than a tick each. */
-static void flow_tick(struct wr_flow *f, struct wr_tick *t)
-{
-    (void)t;
-    f->moved = 0;
-    for (uint32_t n = 0; n + f->moved / CHUNKS_A_FLOW < FLOWS_A_TICK && f->flow_first; n++) {
-        struct wr_stream *s = take_flow(f);
-        wr_readable_flow(s);
-        wr_stream_unpin(s);
-    }
-    if (f->flow_first)
-        wr_tick_add(f, flow_tick, NULL, NULL, NOBODY);
-    else
-        f->flowing = false;
-}
-
-void wr_readable_flow_later(struct wr_stream *s)
-{
-    struct wr_flow *f = s->flow;
-    if (s->r & WR_R_FLOW_SCHEDULED)
-        return;
-    s->r |= WR_R_FLOW_SCHEDULED;
-    wr_stream_pin(s);
-    if (f->flow_last)
-        f->flow_last->flow_next = s;
-    else
-        f->flow_first = s;
-    f->flow_last = s;
-    if (f->flowing)
-        return;
-    f->flowing = true;
-    wr_tick_add(f, flow_tick, NULL, NULL, NOBODY);
-}
-
-void wr_readable_drop_flows(struct wr_flow *f)
-{
-    while (f->flow_first)
-        wr_stream_unpin(take_flow(f));
-    f->flowing = false;
-}
-
 /* ---- what goes in */
 
 static void deliver(struct wr_stream *s, const struct wr_item *item, bool over)
@@ -277,18 +236,36 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
         if (s->buffering)
             return;
         if (direct)
-            wr_readable_flow_later(s);
+            wr_tick_flow(s);
         if (s->r & WR_R_NEED_READABLE)
             emit_readable(s);
     }
     wr_readable_more(s);
 }
 
+bool wr_readable_flows_at_once(const struct wr_stream *s)
+{
+    const uint32_t looks = WR_R_FLOWING | WR_R_SYNC | WR_R_RESUME_SCHEDULED;
+    return (s->r & looks) == WR_R_FLOWING && s->pipe_count && s->flow->moving < WR_CASCADE_MAX;
+}
+
+void wr_readable_spill(struct wr_stream *s)
+{
+    while (wr_readable_flows_at_once(s) && wr_readable_length(s)) {
+        struct wr_item item = {0};
+        if (!take(s, how_much(s, WR_READ_ANY), &item))
+            return;
+        wr_pipe_forget_waiting(s);
+        deliver(s, &item, false);
+        wr_item_drop(s->flow, &item);
+    }
+}
+
 void wr_readable_arrived(struct wr_stream *s)
 {
     if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
         s->r &= ~(uint32_t)WR_R_NEED_READABLE;
-        wr_readable_flow_later(s);
+        wr_tick_flow(s);
         return;
     }
     if (s->r & WR_R_NEED_READABLE)
@@ -337,6 +314,10 @@ bool wr_readable_eof(struct wr_stream *s)
     wr_stream_check(s);
     if (at_end(s))
         return false;
+    if (s->buffering || s->r & WR_R_FLOW_SCHEDULED) /* for a burst: on the exact path it would have crossed by now */
+        wr_readable_spill(s);
+    if (at_end(s))
+        return false;
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_EOF);
     s->sh->exact = 1;
     if (s->r & WR_R_SYNC) {
@@ -369,20 +350,6 @@ bool wr_readable_unshift(struct wr_stream *s, struct wr_item item)
 }
 
 /* ---- read */
-
-static int64_t how_much(const struct wr_stream *s, int64_t n)
-{
-    int32_t length = wr_readable_length(s);
-    if ((n <= 0 && n != WR_READ_ANY) || (length == 0 && at_end(s)))
-        return 0;
-    if (objects(s))
-        return 1;
-    if (n == WR_READ_ANY) {
-        const struct wr_chunk *first = wr_queue_peek(&s->r_bytes, 0);
-        return s->r & WR_R_FLOWING && first ? (int64_t)first->len : length;
-    }
-    return n <= length ? n : at_end(s) ? length : 0;
-}
 
 /* read(n) raises the mark to the next power of two, as in Node. */
 static void raise_mark(struct wr_stream *s, int64_t n)

@@ -46,14 +46,14 @@ void wr_readable_constructed(struct wr_stream *s);
 /* Reads until somebody stops it; what a flowing stream does in a tick. */
 void wr_readable_flow(struct wr_stream *s);
 
-/* The same in a tick. */
-void wr_readable_flow_later(struct wr_stream *s);
-
-/* Forgets all that was put off so: F is cleared. */
-void wr_readable_drop_flows(struct wr_flow *f);
-
 /* Calls the handler `read`, if it may be called. */
 void wr_readable_ask(struct wr_stream *s);
+
+/* Would a chunk that S pushes now cross its pipes inside the push, if nothing waited before it? */
+bool wr_readable_flows_at_once(const struct wr_stream *s);
+
+/* What waits in S crosses its pipes, as far as they go. */
+void wr_readable_spill(struct wr_stream *s);
 
 /* Chunks were put into the ring without a push each: what a push brings about is brought about. */
 void wr_readable_arrived(struct wr_stream *s);

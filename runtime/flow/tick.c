@@ -9,6 +9,9 @@
 
 #include "tick.h"
 
+#define FLOWS_A_TICK 256 /* then other ticks get their turn */
+#define CHUNKS_A_FLOW 16 /* more of them count as another flow */
+
 void wr_flow_init(struct wr_flow *f, struct wr_alloc *a, const struct wr_host_ops *host,
                   void (*free_stream)(struct wr_stream *s), void (*wake)(struct wr_flow *f), bool one)
 {
@@ -41,6 +44,24 @@ static void release_idle(struct wr_flow *f)
     }
 }
 
+static struct wr_stream *take_flow(struct wr_flow *f)
+{
+    struct wr_stream *s = f->flow_first;
+    f->flow_first = s->flow_next;
+    if (!f->flow_first)
+        f->flow_last = NULL;
+    s->flow_next = NULL;
+    s->r &= ~(uint32_t)WR_R_FLOW_SCHEDULED;
+    return s;
+}
+
+static void drop_flows(struct wr_flow *f)
+{
+    while (f->flow_first)
+        wr_stream_unpin(take_flow(f));
+    f->flowing = false;
+}
+
 void wr_flow_clear(struct wr_flow *f)
 {
     while (f->ticks.count) {
@@ -48,7 +69,7 @@ void wr_flow_clear(struct wr_flow *f)
         wr_fifo_take(&f->ticks, &t);
         finish_tick(&t);
     }
-    wr_readable_drop_flows(f);
+    drop_flows(f);
     wr_pipe_bury(f);
     release_idle(f);
     wr_fifo_clear(&f->ticks);
@@ -103,4 +124,38 @@ bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
     f->draining = false;
     release_idle(f);
     return f->ticks.count || f->wakes.count;
+}
+
+/* One tick for all that flow: their row is linked through the streams, which costs less than a tick each. */
+static void flow_tick(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)t;
+    f->moved = 0;
+    for (uint32_t n = 0; n + f->moved / CHUNKS_A_FLOW < FLOWS_A_TICK && f->flow_first; n++) {
+        struct wr_stream *s = take_flow(f);
+        wr_readable_flow(s);
+        wr_stream_unpin(s);
+    }
+    if (f->flow_first)
+        wr_tick_add(f, flow_tick, NULL, NULL, (struct wr_done){0});
+    else
+        f->flowing = false;
+}
+
+void wr_tick_flow(struct wr_stream *s)
+{
+    struct wr_flow *f = s->flow;
+    if (s->r & WR_R_FLOW_SCHEDULED)
+        return;
+    s->r |= WR_R_FLOW_SCHEDULED;
+    wr_stream_pin(s);
+    if (f->flow_last)
+        f->flow_last->flow_next = s;
+    else
+        f->flow_first = s;
+    f->flow_last = s;
+    if (f->flowing)
+        return;
+    f->flowing = true;
+    wr_tick_add(f, flow_tick, NULL, NULL, (struct wr_done){0});
 }

@@ -49,6 +49,7 @@ struct wr_flow {
     struct wr_relay own_relay;
     struct wr_run *run; /* the relay under way, until somebody touches it (pump.c) */
     uint32_t moved;     /* chunks that bursts have moved within this tick */
+    uint32_t relays;    /* calls of `burst` that have not returned */
     bool no_memory;     /* a tick was lost: the host must end the run with an out-of-memory error */
 };
 
@@ -66,6 +67,9 @@ void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tic
 
 /* The same, but behind all other ticks, also those still to be made: how a coroutine goes on (Node's promises). */
 void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_done done);
+
+/* Puts wr_readable_flow(S) off. One tick does it for all streams that wait for it. */
+void wr_tick_flow(struct wr_stream *s);
 
 /* Runs ticks until none is left or LIMIT have run. Whether some are left. Does nothing when called from inside a tick. */
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit);

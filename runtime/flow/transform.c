@@ -34,6 +34,25 @@ void wr_transform_release(struct wr_stream *s)
     wr_writable_done(s, NULL);
 }
 
+/* Not as if the handler had failed: the stream's own error stays what it was. */
+void wr_transform_forget(struct wr_stream *s, struct wr_error *err)
+{
+    uint32_t n = s->w_out;
+    s->w &= ~(uint32_t)WR_W_HOLDING;
+    if (!n) /* a callback too many was kept */
+        return;
+    s->w_out = 0;
+    s->sh->out = 0;
+    wr_queue_clear(&s->w_batch);
+    s->pending--;
+    for (; n; n--) {
+        struct wr_done done;
+        wr_fifo_take(&s->w_dones, &done);
+        if (done.fn)
+            done.fn(s, done.arg, err);
+    }
+}
+
 void wr_transform_flushed(struct wr_stream *s, struct wr_error *err)
 {
     if (!err)

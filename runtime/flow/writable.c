@@ -170,14 +170,6 @@ void wr_writable_finaled(struct wr_stream *s, struct wr_error *err)
 
 /* ---- handing chunks to the handler */
 
-static void load_bytes(struct wr_stream *s, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        wr_queue_push(&s->w_batch, wr_queue_take(&s->w_bytes));
-    s->sh->w.size = (int32_t)s->w_bytes.bytes;
-    s->sh->out = (int32_t)s->w_batch.bytes;
-}
-
 static void take_out(struct wr_stream *s, uint32_t n)
 {
     s->w_out = n;
@@ -185,9 +177,12 @@ static void take_out(struct wr_stream *s, uint32_t n)
     if (objects(s)) {
         s->sh->w.head += (int32_t)n;
         s->sh->out = (int32_t)n;
-    } else {
-        load_bytes(s, n);
+        return;
     }
+    while (n--)
+        wr_queue_push(&s->w_batch, wr_queue_take(&s->w_bytes));
+    s->sh->w.size = (int32_t)s->w_bytes.bytes;
+    s->sh->out = (int32_t)s->w_batch.bytes;
 }
 
 static void hand_over(struct wr_stream *s, uint32_t n)
@@ -288,10 +283,7 @@ static void after_write(struct wr_stream *s, uint32_t count)
     }
     s->pending--;
     call_settled(s, count);
-    if (s->w_late && s->w_late == s->w_settled.count) {
-        s->w_late = 0;
-        call_settled(s, s->w_settled.count);
-    }
+    call_late(s);
     if (wr_stream_destroyed(s))
         wr_writable_forget(s);
     if (ending(s))
@@ -379,6 +371,8 @@ void wr_writable_done(struct wr_stream *s, struct wr_error *err)
         return;
     }
     bool sync = (s->w & WR_W_SYNC) != 0;
+    if (err)
+        wr_pump_spill(s);
     uint32_t n = s->w_out, earlier = s->w_settled.count;
     s->w_out = 0;
     s->sh->out = 0;
@@ -432,15 +426,12 @@ static void forget_chunk(struct wr_stream *s)
 
 void wr_writable_forget(struct wr_stream *s)
 {
-    if (s->w & WR_W_HOLDING && wr_stream_destroyed(s)) { /* nobody makes room any more */
-        struct wr_error *e = reason(s);
-        s->w &= ~(uint32_t)WR_W_HOLDING;
-        wr_writable_done(s, e);
-        wr_error_unref(e);
-    }
-    if (s->w_out || !(s->has & WR_IS_WRITABLE))
+    bool held = s->w & WR_W_HOLDING && wr_stream_destroyed(s);
+    if ((s->w_out && !held) || !(s->has & WR_IS_WRITABLE))
         return;
     struct wr_error *err = reason(s);
+    if (held)
+        wr_transform_forget(s, err);
     while (wr_writable_waiting(s)) { /* also what a callback writes meanwhile, as in Node */
         struct wr_done done;
         wr_fifo_take(&s->w_dones, &done);
@@ -508,6 +499,13 @@ static bool refused(struct wr_stream *s, struct wr_item *item, struct wr_done do
     return true;
 }
 
+/* Has S failed without being destroyed, and nothing is under way that would write what waits? Node keeps it for ever, and with it
+ * its callbacks (decided difference 6). */
+static bool stuck(const struct wr_stream *s)
+{
+    return s->errored && !s->w_out && !s->corked && wr_stream_constructed(s) && !wr_stream_destroyed(s);
+}
+
 static bool accept(struct wr_stream *s, struct wr_item *item, struct wr_done done)
 {
     bool must_wait = s->w_out || s->errored || s->corked || !wr_stream_constructed(s) || wr_writable_waiting(s);
@@ -519,6 +517,8 @@ static bool accept(struct wr_stream *s, struct wr_item *item, struct wr_done don
     s->pending++;
     if (!must_wait)
         hand_over(s, 1);
+    else if (stuck(s))
+        wr_writable_forget_later(s);
     int32_t length = wr_writable_length(s);
     bool room = length < s->sh->w.mark || length == 0;
     if (!room)

@@ -64,6 +64,10 @@ void wr_transform_done(struct wr_stream *s, struct wr_error *err);
 /* A transform's handler `flush` has completed; what it made was pushed before. */
 void wr_transform_flushed(struct wr_stream *s, struct wr_error *err);
 
+/* A destroyed transform's readable side will not have room any more: the callback that was kept is given, and the writers of its
+ * chunks get ERR. */
+void wr_transform_forget(struct wr_stream *s, struct wr_error *err);
+
 /* A transform's readable side has room: the callback that was kept is given. */
 void wr_transform_release(struct wr_stream *s);
 

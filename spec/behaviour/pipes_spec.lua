@@ -1,0 +1,111 @@
+-- SPDX-License-Identifier: MIT
+-- Where pipes and pipelines differ from Node on purpose (docs/node-differences.md), which the programs of spec/conformance
+-- count apart.
+
+local weir = require 'weir'
+
+local function sink(write, options)
+  options = options or {}
+  options.objectMode, options.write = true, write
+  return weir.Writable(options)
+end
+
+local function source()
+  return weir.Readable{ objectMode = true, read = function() end }
+end
+
+describe('a destination that fails', function()
+  it('inside a write does not starve the others', function()
+    for _, healthy_first in ipairs { true, false } do
+      local got = {}
+      local healthy = sink(function(_, v, callback)
+        got[#got + 1] = v
+        callback()
+      end)
+      local failing = sink(function(_, _, callback) callback 'boom' end)
+      failing:on('error', function() end)
+      weir.run(function()
+        local from = source()
+        from:pipe(healthy_first and healthy or failing)
+        from:pipe(healthy_first and failing or healthy)
+        weir.sleep(0)
+        for i = 1, 5 do from:push(i) end
+        from:push(nil)
+        weir.sleep(1)
+      end)
+      assert.same({ 1, 2, 3, 4, 5 }, got)
+      assert.is_true(healthy.writableFinished)
+    end
+  end)
+
+  it('does not release a source that another still keeps waiting', function()
+    local kept
+    local slow = sink(function(_, _, callback) kept = callback end, { highWaterMark = 1 })
+    local failing = sink(function(_, _, callback) callback 'boom' end)
+    failing:on('error', function() end)
+    weir.run(function()
+      local from = source()
+      from:pipe(slow)
+      from:pipe(failing)
+      weir.sleep(0)
+      from:push(1)
+      from:push(2)
+      weir.sleep(1)
+      assert.equal(1, slow.writableLength)
+      assert.equal(1, from.readableLength)
+      kept()
+      weir.sleep(1)
+      assert.equal(0, from.readableLength)
+      from:destroy()
+    end)
+  end)
+end)
+
+describe('a pipeline', function()
+  it('fails when a stage is destroyed whose end and chunks are in its buffer', function()
+    weir.run(function()
+      local from = source()
+      local slow = sink(function() end, { highWaterMark = 1 })
+      local err
+      weir.pipeline(from, slow, function(e) err = e end)
+      for i = 1, 3 do from:push(i) end
+      from:push(nil)
+      weir.sleep(1)
+      from:destroy()
+      weir.sleep(1)
+      assert.equal('ERR_STREAM_PREMATURE_CLOSE', err.code)
+      assert.is_true(slow.destroyed)
+    end)
+  end)
+end)
+
+describe('a write to a stream that has failed and is not destroyed', function()
+  it('calls back with its error', function()
+    local writable = sink(function(_, _, callback) callback 'boom' end, { autoDestroy = false })
+    writable:on('error', function() end)
+    local errors = {}
+    weir.run(function()
+      for i = 1, 3 do writable:write(i, function(err) errors[#errors + 1] = err.message end) end
+      weir.sleep(1)
+      assert.is_false(writable:write(4, function(err) errors[#errors + 1] = err.message end))
+      weir.sleep(1)
+    end)
+    assert.same({ 'boom', 'boom', 'boom', 'boom' }, errors)
+    assert.equal(0, writable.writableLength)
+    assert.is_false(writable.destroyed)
+  end)
+
+  it('calls back behind a construct that has failed', function()
+    local message
+    local writable = weir.Writable{
+      objectMode = true, autoDestroy = false, write = function(_, _, callback) callback() end,
+      construct = function(_, callback) callback 'boom' end,
+    }
+    writable:on('error', function() end)
+    weir.run(function()
+      writable:write(1, function(err) message = err.message end)
+      weir.sleep(1)
+    end)
+    assert.equal('boom', message)
+  end)
+end)
