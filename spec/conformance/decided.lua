@@ -74,24 +74,24 @@ end
 
 -- Would the comparer see a difference that begins in that piece, behind the entry number `at`? From the piece on where a
 -- loose program's log varies it looks at the chunks of the whole run only, where those do not vary too; none of the channel
--- `untouched` depend on it.
+-- `untouched` ('*': of any) depend on it.
 local function is_visible(expected, piece, at, untouched)
   local varies = expected.varies
   if not varies or piece < varies.piece then return true end
   for i = at, #expected.log do
     local channel, event = expected.log[i][1], expected.log[i][2]
-    local compared = DATA_EVENTS[event] and channel ~= untouched and not contains(varies.all, channel)
+    local compared = DATA_EVENTS[event] and untouched ~= '*' and untouched ~= channel and not contains(varies.all, channel)
     if compared and came_to_end(expected.log, channel) then return true end
   end
   return false
 end
 
--- Calls test(entry) for each entry: is it true of one where a difference would be seen? It may give a channel too, which the
--- difference leaves untouched.
+-- Calls test(entry, at) for each entry: is it true of one where a difference would be seen? It may give a channel too, which
+-- the difference leaves untouched.
 local function any_visible(expected, test)
   local piece, found = 1, false
   for i, entry in ipairs(expected.log) do
-    local hit, untouched = test(entry)
+    local hit, untouched = test(entry, i)
     if hit and is_visible(expected, piece, i, untouched) then found = true end
     if entry[2] == 'settled' then piece = piece + 1 end
   end
@@ -152,11 +152,19 @@ local function connections(program)
   return pipes, pipelines
 end
 
+-- Does that stream stop somewhere behind that entry: has it tried to write to a destination that takes no more?
+local function stops_behind(log, at, name)
+  for i = at, #log do
+    if log[i][1] == name .. '.state' and field(log[i], 'readableFlowing') == 'false' then return true end
+  end
+  return false
+end
+
 -- Was a stage connected that the log so far says is destroyed, or in a pipeline a destination that is finished?
 local function connected_when_done(program, expected)
   local pipes, pipelines = connections(program)
   local destroyed, finished = {}, {}
-  return any_visible(expected, function(entry)
+  return any_visible(expected, function(entry, at)
     local channel, event = entry[1], entry[2]
     local name = stream_of(entry, 'state')
     if name then
@@ -168,7 +176,7 @@ local function connected_when_done(program, expected)
       local dest = stream_of(entry, 'w')
       local pair = entry[3] .. ' ' .. dest
       if pipelines[pair] and (destroyed[entry[3]] or destroyed[dest] or finished[dest]) then return true end
-      if pipes[pair] and destroyed[dest] then return true end
+      if pipes[pair] and destroyed[dest] then return true, not stops_behind(expected.log, at, entry[3]) and '*' or nil end
       if pipes[pair] and destroyed[entry[3]] then return true, channel end -- which gives it no chunks
     end
     return false
@@ -449,11 +457,22 @@ function Pipes:others_ready(source)
   return any
 end
 
--- Does the source hold chunks and wait, though nobody who is left keeps it waiting?
-function Pipes:starves(source)
+-- Is an end all that a source without chunks can hold? Its snapshot does not say so, but it has nothing to wait for.
+local function holds_its_end(def, state)
+  if not def or def.kind == 'from' then return true end
+  if field(state, 'writableFinished') == 'true' then return true end
+  local ends, waits = false, false
+  each_nested(def.read or {}, 'emitEnd', function() ends = true end)
+  each_nested(def.read or {}, 'hold', function() waits = true end)
+  return ends and not waits
+end
+
+-- Does the source hold chunks or its end and wait, though nobody who is left keeps it waiting?
+function Pipes:starves(source, def)
   local state = self.states[source]
   return self.several[source] and field(state, 'destroyed') == 'false' and field(state, 'readableFlowing') == 'false'
-    and field(state, 'readableLength') ~= '0' and self:failed_one(source) and self:others_ready(source)
+    and field(state, 'readableEnded') == 'false' and (field(state, 'readableLength') ~= '0' or holds_its_end(def, state))
+    and self:failed_one(source) and self:others_ready(source)
 end
 
 local function starved(program, expected)
@@ -465,7 +484,8 @@ local function starved(program, expected)
     elseif entry[2] == 'unpipe' then pipes:disconnect(entry[3], stream_of(entry, 'w'))
     elseif entry[2] == 'settled' then
       for source in pairs(pipes.several) do
-        if pipes.states[source] and pipes:starves(source) and not has_step(program, 'pause', source) then return true end
+        local starves = pipes.states[source] and pipes:starves(source, program.streams[source])
+        if starves and not has_step(program, 'pause', source) then return true end
       end
     end
     return false
