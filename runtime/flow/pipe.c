@@ -125,6 +125,7 @@ static void bury_later(struct wr_flow *f, struct wr_pipe *p)
 static void say_goodbye(struct wr_pipe *p)
 {
     struct wr_stream *src = p->source;
+    p->told = true;
     wr_stream_emit(p->dest, WR_EV_UNPIPE, NULL, src, NULL);
     bool was_waiting = p->waiting;
     detach(p);
@@ -155,12 +156,21 @@ static void remove_edge(struct wr_pipe *p)
     say_goodbye(p);
 }
 
+static struct wr_pipe *first_untold(const struct wr_stream *src)
+{
+    for (struct wr_pipe *p = src->pipes; p; p = p->next)
+        if (p->leaving && !p->told)
+            return p;
+    return NULL;
+}
+
+/* A listener of 'unpipe' may come here again. */
 static void remove_all(struct wr_stream *src)
 {
     for (struct wr_pipe *p = src->pipes; p; p = p->next)
         p->leaving = true;
     wr_readable_pause(src);
-    for (struct wr_pipe *p; (p = src->pipes) && p->leaving;)
+    for (struct wr_pipe *p; (p = first_untold(src));)
         say_goodbye(p);
 }
 

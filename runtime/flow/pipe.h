@@ -17,6 +17,7 @@ struct wr_pipe {
     bool waiting;   /* dest said stop: the source goes on when it drains */
     bool listening; /* for dest's 'drain', once it said stop */
     bool leaving;   /* unpiped: no edge any more for whoever asks, but still listening until 'unpipe' was told */
+    bool told;      /* 'unpipe' was, or is being: the edge goes when its listeners have returned */
     bool removed;
 };
 

@@ -171,7 +171,7 @@ static void stop_if_full(struct wr_pipe *p)
 static bool burst(struct wr_stream *s, struct wr_stream *dest)
 {
     int32_t head = s->sh->r.head;
-    uint64_t out = s->stats.out;
+    uint64_t out = s->stats.out - s->beside;
     if (promise(dest))
         return false;
     begin(dest);
@@ -184,7 +184,7 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
     else if (dest->has & WR_IS_TRANSFORM && objects_out(dest))
         dest->t_length = dest->sh->at - dest->sh->r.head;
     end(dest);
-    count_burst(s, dest, s->sh->r.head - head - (int32_t)(s->stats.out - out));
+    count_burst(s, dest, s->sh->r.head - head - (int32_t)(s->stats.out - s->beside - out));
     wr_readable_taken(s);
     if (!dest->w_out)
         wr_writable_after_burst(dest);
@@ -193,13 +193,14 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
     return s->sh->r.head != head;
 }
 
-/* Lets the source read ahead to its mark. */
+/* Lets the source read ahead to its mark. In a burst of `read` a callback would be taken for that of a burst of writes: a duplex
+ * that has a chunk out, and may give its callback from `read`, is asked on the exact path. */
 static void fill(struct wr_stream *s)
 {
     if (s->read != WR_READ_IDLE || s->errored || s->life != WR_LIFE_OPEN || wr_readable_length(s) >= s->sh->r.mark ||
         s->buffering)
         return;
-    if (!(s->has & WR_BURSTS) || !(s->has & WR_HAS_READ) || !objects_out(s)) {
+    if (!(s->has & WR_BURSTS) || !(s->has & WR_HAS_READ) || !objects_out(s) || s->w_out) {
         wr_readable_ask(s);
         return;
     }

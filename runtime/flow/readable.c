@@ -58,10 +58,12 @@ static int keep(struct wr_stream *s, struct wr_item *item, bool front)
     }
     if (s->flow->host->store(s, WR_SIDE_READ, front ? r->head - 1 : r->tail, item->object))
         return -1;
-    if (front)
+    if (front) {
         r->head--;
-    else
+        s->beside++;
+    } else {
         r->tail++;
+    }
     return 0;
 }
 
@@ -260,6 +262,7 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
                  (s->pipe_count && (s->flow->moving >= WR_CASCADE_MAX || (s->has & WR_BULK && wr_pump_buffers(s))));
     if (direct && !waits) {
         wr_pipe_forget_waiting(s);
+        s->beside++;
         deliver(s, &item, false);
         wr_chunk_clear(&item.bytes);
     } else {
@@ -464,8 +467,11 @@ bool wr_readable_read(struct wr_stream *s, int64_t n, struct wr_item *out)
     }
     if (may_ask(s, amount)) {
         ask(s);
+        int32_t left = wr_readable_length(s); /* the handler may have read, too; Node's length falls below 0 then */
         if (s->read != WR_READ_READING)
             amount = how_much(s, n);
+        else if (amount > left)
+            amount = left;
     }
     bool got = amount > 0 && take(s, amount, out);
     after_read(s, got, n == (got ? amount : 0));

@@ -176,6 +176,7 @@ struct wr_stream {
     bool buffering;                   /* inside a handler that pushes into the ring (pump.h) */
     bool left_full;                   /* the last burst into it ended with its ring full, its last callback given */
     int32_t before;                   /* the ring's tail when that began */
+    uint32_t beside;                  /* chunks given past the ring, or put back into it: not what a burst took */
     struct wr_pipe *feeding;          /* the edge whose source waits until this stream has room */
 
     struct wr_watch watches; /* head of the ring */

@@ -134,6 +134,22 @@ describe('a burst', function()
     for i = 1, #got do assert.equal(math.floor((i - 1) / 41 + 1) * 100 + (i - 1) % 41 + 1, got[i]) end
   end)
 
+  it('counts what its handlers push into its source, or put back', function()
+    local source = weir.Readable{ objectMode = true, read = function() end }
+    local last = sink(function(_, v, callback)
+      if v <= 3 then source:push(v + 100) end
+      if v == 2 then source:unshift(200) end
+      callback()
+    end)
+    weir.run(function()
+      source:pipe(last)
+      for i = 1, 3 do source:push(i) end
+      weir.sleep(1)
+      source:destroy()
+    end)
+    assert.same({ 7, 7 }, { source:stats().given, last:stats().taken })
+  end)
+
   it('does not read far past the mark', function()
     local source = numbers(100, { highWaterMark = 4 }, 3)
     local most = 0
