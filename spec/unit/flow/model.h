@@ -194,9 +194,10 @@ void model_burst(struct wr_stream *s, struct wr_stream *up);
 /* An error, counted. */
 struct wr_error *model_error(void);
 
-/* Pushes up to MOST of N's next chunks; an empty one. */
+/* Pushes up to MOST of N's next chunks; an empty one; the end. */
 void model_push_some(struct node *n, uint32_t most);
 void model_push_empty(struct node *n);
+void model_eof(struct node *n);
 
 /* Completes what is held by N's handler WHICH (enum held), now. */
 void model_complete(struct node *n, uint32_t which, bool fails);

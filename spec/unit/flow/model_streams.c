@@ -32,8 +32,8 @@ static void push(struct node *n)
         n->waiting[WR_SIDE_READ]++;
         return;
     }
-    if (takes && s->read == WR_READ_IDLE)
-        model_reached(WR_MACHINE_READ, WR_READ_IDLE, WR_READ_ON_PUSH);
+    if ((takes && s->read == WR_READ_IDLE) || s->read >= WR_READ_ENDED)
+        model_reached(WR_MACHINE_READ, s->read, WR_READ_ON_PUSH);
     if (objects) {
         int handle = model_hand(tag);
         wr_readable_push(s, (struct wr_item){.object = handle});
@@ -51,6 +51,16 @@ void model_push_empty(struct node *n)
     if (n->s.read != WR_READ_READING)
         model_reached(WR_MACHINE_READ, n->s.read, WR_READ_ON_PUSH);
     wr_readable_push(&n->s, (struct wr_item){0});
+}
+
+void model_eof(struct node *n)
+{
+    model_look(n);
+    if (n->s.read >= WR_READ_ENDED) /* changes nothing, and is seen by nobody */
+        model_reached(WR_MACHINE_READ, n->s.read, WR_READ_ON_EOF);
+    wr_readable_eof(&n->s);
+    HOLDS(n->s.read >= WR_READ_ENDED, "%d: is not at its end\n", n->id);
+    model_look(n);
 }
 
 void model_push_some(struct node *n, uint32_t most)
@@ -74,7 +84,7 @@ static void run_read(struct wr_stream *s)
     else if (chance(30))
         model_push_empty(n);
     if ((n->budget <= 0 && chance(70)) || chance(2))
-        wr_readable_eof(s);
+        model_eof(n);
     world.depth--;
 }
 

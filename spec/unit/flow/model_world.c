@@ -11,6 +11,7 @@ struct world world;
 
 void model_say_where(void)
 {
+    fflush(stdout);
     fprintf(stderr, "replay: WEIR_SEED=%llu WEIR_OPS=%ld, fails at operation %ld\n", (unsigned long long)world.seed,
             (long)ROUND, world.op);
 }
