@@ -270,9 +270,10 @@ static void call_settled(struct wr_stream *s, uint32_t n)
     }
 }
 
+/* Those that no tick will call, once nothing is before them. A callback may complete a further write, which waits behind. */
 static void call_late(struct wr_stream *s)
 {
-    if (s->w_late && s->w_late == s->w_settled.count) {
+    while (s->w_late && s->w_late == s->w_settled.count) {
         s->w_late = 0;
         call_settled(s, s->w_settled.count);
     }
@@ -288,10 +289,7 @@ static void after_write(struct wr_stream *s, uint32_t count)
     }
     s->pending--;
     call_settled(s, count);
-    if (s->w_late && s->w_late == s->w_settled.count) {
-        s->w_late = 0;
-        call_settled(s, s->w_settled.count);
-    }
+    call_late(s);
     if (wr_stream_destroyed(s))
         wr_writable_forget(s);
     if (ending(s))

@@ -49,6 +49,25 @@ describe('a read handler', function()
   end)
 end)
 
+describe('the callback of a write', function()
+  it('may complete a later one, whose callback comes behind those before it', function()
+    local held, called = nil, {}
+    local sink = weir.Writable{ objectMode = true, write = function(_, v, callback)
+      if v == 0 then callback() else held = callback end
+    end }
+    weir.run(function()
+      for v = 0, 3 do
+        sink:write(v, function()
+          called[#called + 1] = v
+          if v == 1 then held() end -- 3 is out
+        end)
+      end
+      for _ = 1, 2 do held() end
+    end)
+    assert.same({ 0, 1, 2, 3 }, called)
+  end)
+end)
+
 describe("a listener of 'unpipe'", function()
   it('may unpipe what is left, and hears of each edge once', function()
     local source = weir.Readable{ objectMode = true, read = function() end }
