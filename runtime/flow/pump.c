@@ -226,11 +226,14 @@ static void hold(struct wr_stream *s)
     s->w |= WR_W_HOLDING;
 }
 
-/* Has the consumer of S made room, so that whoever feeds it can go on? */
+/* Has the consumer of S made room, so that whoever feeds it can go on? (And what fills S from now on is not what the burst left.) */
 static void room_made(struct wr_stream *s)
 {
     struct wr_pipe *p = s->feeding;
-    if (!p || full(s))
+    if (full(s))
+        return;
+    s->left_full = false;
+    if (!p)
         return;
     s->feeding = NULL;
     wr_readable_flow_later(p->source);
@@ -241,7 +244,10 @@ static void blocked(struct wr_stream *s)
 {
     struct wr_pipe *p = s->feeding;
     hold(s);
-    if (!p || full(s))
+    if (full(s))
+        return;
+    s->left_full = false;
+    if (!p)
         return;
     s->feeding = NULL;
     stop_if_full(p);

@@ -188,6 +188,32 @@ describe('a burst', function()
     end)
   end
 
+  it('that has filled a transform is forgotten when there was room again', function()
+    local taken, seen = 0, {}
+    local source = weir.Readable{ objectMode = true, read = function() end }
+    local hop = weir.Transform{ objectMode = true, highWaterMark = 1, transform = function(self, v, callback)
+      taken = taken + 1
+      self:push(v)
+      callback(nil, v)
+    end }
+    local last = sink(function() end, { highWaterMark = 4 })
+    local function see()
+      weir.sleep(1)
+      seen[#seen + 1] = table.concat({ taken, hop.writableLength, hop.readableLength, last.writableLength }, ' ')
+    end
+    weir.run(function()
+      source:pipe(hop):pipe(last)
+      for i = 1, 2 do source:push(i) end
+      see() -- all went on: last is full, hop is empty
+      for i = 1, 3 do hop:push(i) end
+      see()
+      source:push(3)
+      see()
+      for _, stream in ipairs { source, hop, last } do stream:destroy() end
+    end)
+    assert.same({ '2 0 0 4', '2 0 3 4', '3 1 5 4' }, seen)
+  end)
+
   it('grows its ring where a handler pushes more than the mark', function()
     local hop = through [[
       return function(self, v, callback)

@@ -297,6 +297,7 @@ static void writable_operation(struct node *n)
     uint32_t what = rnd(16);
     if (!n->wild && n->only && what < 13) /* it is what its source writes that matters */
         return;
+    n->reentered |= world.meddling > 0; /* what comes of it may overtake what is on its way */
     TRACE("%d: writable operation %u", n->id, what);
     switch (what) {
     case 13:

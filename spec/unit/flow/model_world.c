@@ -250,7 +250,7 @@ static void data_goes_out(struct node *n)
 static void all_has_come(struct node *n)
 {
     struct node *src = n->only;
-    if (!n->clean || n->crowded || n->ended_by_hand || world.converted || !src || src->s.read != WR_READ_DONE)
+    if (!n->clean || n->crowded || n->ended_by_hand || world.converted || !src || !src->ends)
         return;
     HOLDS(n->got[src->id] == src->accepted, "%d: finishes with %u of %u chunks of %d\n", n->id, n->got[src->id],
           src->accepted, src->id);
