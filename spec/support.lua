@@ -38,4 +38,64 @@ function M.descriptors()
   return #weir.fs.readdirSync '/proc/self/fd'
 end
 
+---Lines that compress about as a log does, the same every time.
+---@param lines integer
+---@return string
+function M.log_like(lines)
+  local seed, out = 7, {}
+  for i = 1, lines do
+    seed = (seed * 1103515245 + 12345) % 2147483648
+    out[i] = ('%d.%d.1.1 - - "GET /static/app.js?v=%d HTTP/1.1" %d %d\n'):format(seed % 255, seed % 253, seed % 99991,
+      200 + seed % 300, seed % 65536)
+  end
+  return table.concat(out)
+end
+
+---Every format of zlib's, with what decodes it.
+M.zlib_formats = {
+  { 'gzip', 'gunzip' }, { 'deflate', 'inflate' }, { 'deflateRaw', 'inflateRaw' }, { 'gzip', 'unzip' }, { 'deflate', 'unzip' },
+}
+
+---A stream of zlib's by its name.
+---@param name string
+---@param options? table
+---@return weir.Zlib
+function M.zlib_create(name, options)
+  return weir.zlib['create' .. name:sub(1, 1):upper() .. name:sub(2)](options)
+end
+
+---What comes out of `stream` for `input`, written in pieces of `cut` bytes; its error; its events in order: finish, end, error,
+---close; and the chunks that came out.
+---@param stream weir.Duplex
+---@param input string
+---@param cut? integer
+---@return string, weir.Error?, string, string[]
+function M.through(stream, input, cut)
+  local parts, events, failure = {}, {}, nil
+  stream:on('data', function(chunk) parts[#parts + 1] = chunk end)
+  for _, name in ipairs { 'finish', 'end', 'error', 'close' } do
+    stream:on(name, function(err)
+      events[#events + 1] = name
+      if name == 'error' then failure = err end
+    end)
+  end
+  cut = cut or #input
+  for at = 1, #input, cut do
+    if not stream:write(input:sub(at, at + cut - 1)) and not stream.destroyed then
+      local wake, here = weir.wait.prepare()
+      weir.finished(stream, function() wake() end)
+      stream:once('drain', function() wake() end)
+      here()
+    end
+    if stream.destroyed then break end
+  end
+  if not stream.destroyed then stream:finish() end
+  if events[#events] ~= 'close' then
+    local wake, here = weir.wait.prepare()
+    stream:on('close', function() wake() end)
+    here()
+  end
+  return table.concat(parts), failure, table.concat(events, ' '), parts
+end
+
 return M

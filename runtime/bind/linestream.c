@@ -236,7 +236,8 @@ static enum outcome make(struct line_stream *l)
         answered(l); /* so that it is asked when the ring is empty */
         return FULL;
     }
-    return l->ls.b->flow.one ? make_one(l) : make_many(l, most);
+    bool closed = l->ls.s.read >= WR_READ_ENDED; /* then a push refuses the line */
+    return l->ls.b->flow.one || closed ? make_one(l) : make_many(l, most);
 }
 
 /* The slice is used up: the next one, or everything is. Whether there is one. */

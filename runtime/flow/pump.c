@@ -194,22 +194,19 @@ static void hold(struct wr_stream *s)
 
 static void fill(struct wr_stream *s);
 
-/* Is P's destination full, and will nothing make room? Then P stops. */
+/* Is P's destination full, and will nothing make room? Then P stops. If something will, P's source may have to be told. */
 static bool jams(struct wr_pipe *p)
 {
-    if (!full(p->dest) || moves_on(p->dest))
+    if (!full(p->dest))
         return false;
+    if (moves_on(p->dest)) {
+        p->dest->feeding = p;
+        return false;
+    }
     fill(p->source); /* it was asked before its last chunk was taken */
     hold(p->dest);
     stop_if_full(p);
     return true;
-}
-
-void wr_pump_look(struct wr_stream *s)
-{
-    for (struct wr_pipe *p = s->pipes; p; p = p->next)
-        if (p->dest->w & WR_W_HOLDING && !p->waiting)
-            stop_if_full(p);
 }
 
 /* ---- relays */
@@ -394,7 +391,10 @@ static void fill(struct wr_stream *s)
 static void room_made(struct wr_stream *s)
 {
     struct wr_pipe *p = s->feeding;
-    if (!p || full(s))
+    if (full(s))
+        return;
+    s->left_full = false;
+    if (!p)
         return;
     s->feeding = NULL;
     wr_tick_flow(p->source);
@@ -405,7 +405,10 @@ static void blocked(struct wr_stream *s)
 {
     struct wr_pipe *p = s->feeding;
     hold(s);
-    if (!p || full(s))
+    if (full(s))
+        return;
+    s->left_full = false;
+    if (!p)
         return;
     s->feeding = NULL;
     stop_if_full(p);
@@ -419,13 +422,14 @@ static bool still_flows(const struct wr_stream *s, const struct wr_pipe *p)
            !p->leaving && unobserved(s);
 }
 
-/* DEST is full, but what it has can go on at once: inside a write or a push, where Node would not wait for a tick. Whether there
- * is room now. */
-static bool pass_on(struct wr_stream *dest)
+/* P's destination is full, but what it has can go on at once: inside a write or a push, where Node would not wait for a tick.
+ * Whether there is room now. */
+static bool pass_on(struct wr_pipe *p)
 {
-    struct wr_flow *f = dest->flow;
-    if (!f->moving || !wr_readable_flows_at_once(dest))
+    struct wr_stream *dest = p->dest;
+    if (!dest->flow->moving || !wr_readable_flows_at_once(dest))
         return false;
+    dest->feeding = p;
     flow_now(dest);
     return !full(dest);
 }
@@ -445,7 +449,7 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             if (!still_flows(s, p) || !at_rest(dest))
                 return EXACT_PATH;
             waits = full(dest) && moves_on(dest);
-            if (waits && wr_readable_length(s) && pass_on(dest))
+            if (waits && wr_readable_length(s) && pass_on(p))
                 continue;
             if (waits)
                 dest->feeding = p;

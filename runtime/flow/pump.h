@@ -40,9 +40,6 @@ bool wr_pump_leave(struct wr_stream *s);
 /* The host's user calls the core while a relay is under way (f->run): only the burst of the stage that is called now goes on. */
 void wr_pump_touch(struct wr_flow *f);
 
-/* S is about to give a chunk to its pipes: those stop whose destination has kept its last callback meanwhile, and is full by it. */
-void wr_pump_look(struct wr_stream *s);
-
 /* S fails or is destroyed, perhaps inside its handler: what that has pushed so far crosses first, as it would have at once on
  * the exact path. */
 void wr_pump_spill(struct wr_stream *s);

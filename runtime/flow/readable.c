@@ -200,7 +200,6 @@ void wr_readable_flow(struct wr_stream *s)
     if (wr_pump_run(s))
         return;
     struct wr_item item = {0};
-    wr_pump_look(s);
     while (s->r & WR_R_FLOWING && wr_readable_read(s, WR_READ_ANY, &item))
         wr_item_drop(s->flow, &item);
     wr_pump_settle(s);
@@ -219,7 +218,6 @@ static void deliver(struct wr_stream *s, const struct wr_item *item, bool over)
 
 static void add(struct wr_stream *s, struct wr_item item, bool front)
 {
-    wr_pump_look(s);
     uint32_t r = s->r & (WR_R_FLOWING | WR_R_SYNC);
     bool direct = r == WR_R_FLOWING && wr_readable_consumed(s) && wr_readable_length(s) == 0;
     bool waits = s->buffering ||

@@ -42,10 +42,11 @@ static void pump(struct wr_worn *w);
 
 /* ---- when what is worked */
 
-/* Should the readable side be given more? Asked while it is still full, as what is being read is about to leave it. */
+/* Should the readable side be given more? Asked while it is still full, as what is being read is about to leave it. One that
+ * is closed (option `readable` false) is given what comes, for a push to refuse, as in Node; nobody would ever ask for it. */
 static bool wants(const struct wr_worn *w)
 {
-    return w->asked || wr_readable_wants(w->s);
+    return w->asked || wr_readable_wants(w->s) || w->s->read >= WR_READ_ENDED;
 }
 
 /* Is there somebody who takes what comes out? */

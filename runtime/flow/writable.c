@@ -265,9 +265,10 @@ static void call_settled(struct wr_stream *s, uint32_t n)
     }
 }
 
+/* Those that no tick will call, once nothing is before them. A callback may complete a further write, which waits behind. */
 static void call_late(struct wr_stream *s)
 {
-    if (s->w_late && s->w_late == s->w_settled.count) {
+    while (s->w_late && s->w_late == s->w_settled.count) {
         s->w_late = 0;
         call_settled(s, s->w_settled.count);
     }

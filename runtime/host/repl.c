@@ -120,6 +120,15 @@ static bool give_line(struct reader *r)
     return true;
 }
 
+/* Gives the next line, or the end, if it is asked for: the line before may still wait for something. */
+static void serve(struct reader *r)
+{
+    if (r->wanted && !give_line(r) && r->ended)
+        give(r, NULL, 0);
+    if (r->started && !r->wanted)
+        wr_io_want(&r->io, 0);
+}
+
 static void take_block(struct reader *r)
 {
     char *more = realloc(r->held, r->length + BLOCK);
@@ -141,10 +150,7 @@ static void on_ready(struct wr_io *w, int events)
         return;
     }
     take_block(r);
-    if (!give_line(r) && r->ended)
-        give(r, NULL, 0);
-    if (!r->wanted)
-        wr_io_want(&r->io, 0);
+    serve(r);
 }
 
 /* ---- for Lua */
@@ -195,8 +201,8 @@ static void serve_held(struct wr_flow *f, struct wr_tick *t)
 {
     (void)f;
     struct reader *r = (struct reader *)t->done.arg;
-    if (r->started && r->wanted && !give_line(r) && r->ended)
-        give(r, NULL, 0);
+    if (r->started)
+        serve(r);
 }
 
 static int prompt(lua_State *L)

@@ -118,6 +118,102 @@ describe('a burst', function()
     for i = 1, 100 do assert.equal(i, got[i]) end
   end)
 
+  -- Only weir's own waits resume these coroutines, in a tick, when no burst is under way; unless somebody does it by hand.
+  it('that was taken away goes no further, even inside the handler of another', function()
+    local log, parked = {}, nil
+    local function say(what) log[#log + 1] = what end
+    local last = sink(function(_, v, callback)
+      callback()
+      if v == 3 then
+        parked = coroutine.running()
+        weir.wait.pause()
+        say 'on'
+      elseif v == 4 then
+        say '4'
+        assert(coroutine.resume(parked))
+        say '/4'
+      else
+        say(tostring(v))
+      end
+    end)
+    weir.run(function()
+      numbers(8, {}):pipe(last)
+      weir.sleep(5)
+    end)
+    assert.equal('1 2 4 on /4 5 6 7 8', table.concat(log, ' '))
+  end)
+
+  it('of a read handler that was taken away asks no further, even inside another', function()
+    local log, calls, parked = {}, 0, nil
+    local source = weir.Readable{ objectMode = true, highWaterMark = 4, read = function(self)
+      calls = calls + 1
+      local call = calls
+      log[#log + 1] = call
+      if call == 2 then
+        parked = coroutine.running()
+        weir.wait.pause()
+      elseif call < 10 then
+        self:push(call)
+        if call == 8 then assert(coroutine.resume(parked)) end
+      end
+      log[#log + 1] = '/' .. call
+    end }
+    weir.run(function()
+      source:pipe(sink(function(_, _, callback) callback() end))
+      weir.sleep(1)
+      source:push 'goes on'
+      weir.sleep(1)
+      source:destroy()
+    end)
+    assert.equal('1 /1 2 3 /3 4 /4 5 /5 6 /6 7 /7 8 /2 /8 9 /9 10 /10', table.concat(log, ' '))
+  end)
+
+  for _, later in ipairs { false, true } do
+    it('into a transform that was full before goes on, where nothing comes out' .. (later and ', later' or ''), function()
+      local taken = 0
+      local filter = weir.Transform{ objectMode = true, readableHighWaterMark = 2, transform = function(_, _, callback)
+        taken = taken + 1
+        if later and taken > 2 then weir.setImmediate(callback) else callback() end
+      end }
+      filter:push 'one'
+      filter:push 'two' -- nobody reads them
+      weir.run(function()
+        local source = numbers(40, {})
+        source:pipe(filter)
+        weir.sleep(later and 30 or 5)
+        source:destroy()
+        filter:destroy()
+      end)
+      assert.equal(40, taken)
+    end)
+  end
+
+  it('that has filled a transform is forgotten when there was room again', function()
+    local taken, seen = 0, {}
+    local source = weir.Readable{ objectMode = true, read = function() end }
+    local hop = weir.Transform{ objectMode = true, highWaterMark = 1, transform = function(self, v, callback)
+      taken = taken + 1
+      self:push(v)
+      callback(nil, v)
+    end }
+    local last = sink(function() end, { highWaterMark = 4 })
+    local function see()
+      weir.sleep(1)
+      seen[#seen + 1] = table.concat({ taken, hop.writableLength, hop.readableLength, last.writableLength }, ' ')
+    end
+    weir.run(function()
+      source:pipe(hop):pipe(last)
+      for i = 1, 2 do source:push(i) end
+      see() -- all went on: last is full, hop is empty
+      for i = 1, 3 do hop:push(i) end
+      see()
+      source:push(3)
+      see()
+      for _, stream in ipairs { source, hop, last } do stream:destroy() end
+    end)
+    assert.same({ '2 0 0 4', '2 0 3 4', '3 1 5 4' }, seen)
+  end)
+
   it('grows its ring where a handler pushes more than the mark', function()
     local hop = through [[
       return function(self, v, callback)
@@ -132,6 +228,77 @@ describe('a burst', function()
     weir.run(function() weir.pipeline(numbers(20, {}), hop, last) end)
     assert.equal(20 * 41, #got)
     for i = 1, #got do assert.equal(math.floor((i - 1) / 41 + 1) * 100 + (i - 1) % 41 + 1, got[i]) end
+  end)
+
+  it('counts what its handlers push into its source, or put back', function()
+    local source = weir.Readable{ objectMode = true, read = function() end }
+    local last = sink(function(_, v, callback)
+      if v <= 3 then source:push(v + 100) end
+      if v == 2 then source:unshift(200) end
+      callback()
+    end)
+    weir.run(function()
+      source:pipe(last)
+      for i = 1, 3 do source:push(i) end
+      weir.sleep(1)
+      source:destroy()
+    end)
+    assert.same({ 7, 7 }, { source:stats().given, last:stats().taken })
+  end)
+
+  it('grows its ring where the value of a callback is the one too many', function()
+    local hop = through [[
+      return function(self, v, callback)
+        for i = 1, 2 ^ v do self:push(i) end
+        callback(nil, 'last of ' .. v)
+      end]]
+    local at, wrong = 0, 0
+    local number = 1
+    local last = sink(function(_, v, callback)
+      at = at + 1
+      if at > 2 ^ number then
+        if v ~= 'last of ' .. number then wrong = wrong + 1 end
+        at, number = 0, number + 1
+      elseif v ~= at then
+        wrong = wrong + 1
+      end
+      callback()
+    end)
+    weir.run(function() weir.pipeline(numbers(9, {}), hop, last) end)
+    assert.same({ 10, 0, 0 }, { number, at, wrong })
+  end)
+
+  for _, objects in ipairs { true, false } do
+    it('stops where its destination is full of ' .. (objects and 'objects' or 'bytes'), function()
+      local source = numbers(100, {})
+      local hop = weir.Transform{
+        readableObjectMode = objects, writableObjectMode = true, readableHighWaterMark = 4, writableHighWaterMark = 2,
+        transform = function(_, _, callback) callback(nil, 'x') end,
+      }
+      local lengths
+      weir.run(function()
+        source:pipe(hop)
+        weir.sleep(1)
+        lengths = { hop.readableLength, hop.writableLength, source.readableLength }
+        source:destroy()
+        hop:destroy()
+      end)
+      assert.same({ 4, 2, 16 }, lengths)
+    end)
+  end
+
+  it('asks no more where nothing was pushed', function()
+    local calls = 0
+    local source = weir.Readable{ objectMode = true, read = function(self)
+      calls = calls + 1
+      if calls < 4 then self:push(calls) end
+    end }
+    weir.run(function()
+      source:pipe(sink(function(_, _, callback) callback() end))
+      weir.sleep(1)
+      source:destroy()
+    end)
+    assert.equal(4, calls)
   end)
 
   it('does not read far past the mark', function()

@@ -40,6 +40,7 @@ describe('the REPL', function()
 
     it('waits for what waits, line after line', function()
       assert.same({ '1\n2\n', 0 }, { lines 'sleep(20) print(1)\nprint(2)\n' })
+      assert.same({ '1\n2\n', 0 }, { lines 'x = 1\nsleep(20) return x\n2\n' }) -- also behind one that does not
     end)
 
     it('ends when all that was begun is over', function()

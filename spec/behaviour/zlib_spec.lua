@@ -1,22 +1,13 @@
 -- SPDX-License-Identifier: MIT
--- Compression: every format and level decodes to what went in, also by gunzip and Node; the table of what follows the end of a
+-- Compression: every format and level decodes to what went in, the table of what follows the end of a
 -- stream, cuts it short or spoils it, with what weir does better than Node; limits; flushes; and that nothing is left behind.
 
 local weir = require 'weir'
 local support = require 'support'
 local zlib = weir.zlib
-local command, raised, descriptors = support.output_of, support.raised, support.descriptors
-
--- Lines that compress about as a log does, the same every time.
-local function log_like(lines)
-  local seed, out = 7, {}
-  for i = 1, lines do
-    seed = (seed * 1103515245 + 12345) % 2147483648
-    out[i] = ('%d.%d.1.1 - - "GET /static/app.js?v=%d HTTP/1.1" %d %d\n'):format(seed % 255, seed % 253, seed % 99991,
-      200 + seed % 300, seed % 65536)
-  end
-  return table.concat(out)
-end
+local raised, descriptors = support.raised, support.descriptors
+local log_like, through = support.log_like, support.through
+local FORMATS, create = support.zlib_formats, support.zlib_create
 
 local noise = {}
 do
@@ -26,44 +17,6 @@ do
     noise[i] = string.char(math.floor(seed / 65536) % 256)
   end
   noise = table.concat(noise)
-end
-
-local FORMATS = {
-  { 'gzip', 'gunzip' }, { 'deflate', 'inflate' }, { 'deflateRaw', 'inflateRaw' }, { 'gzip', 'unzip' }, { 'deflate', 'unzip' },
-}
-
-local function create(name, options)
-  return zlib['create' .. name:sub(1, 1):upper() .. name:sub(2)](options)
-end
-
--- What comes out of STREAM for INPUT, written in pieces of CUT bytes; its error; and its events in order: finish, end, error,
--- close.
-local function through(stream, input, cut)
-  local parts, events, failure = {}, {}, nil
-  stream:on('data', function(chunk) parts[#parts + 1] = chunk end)
-  for _, name in ipairs { 'finish', 'end', 'error', 'close' } do
-    stream:on(name, function(err)
-      events[#events + 1] = name
-      if name == 'error' then failure = err end
-    end)
-  end
-  cut = cut or #input
-  for at = 1, #input, cut do
-    if not stream:write(input:sub(at, at + cut - 1)) and not stream.destroyed then
-      local wake, here = weir.wait.prepare()
-      weir.finished(stream, function() wake() end)
-      stream:once('drain', function() wake() end)
-      here()
-    end
-    if stream.destroyed then break end
-  end
-  if not stream.destroyed then stream:finish() end
-  if events[#events] ~= 'close' then
-    local wake, here = weir.wait.prepare()
-    stream:on('close', function() wake() end)
-    here()
-  end
-  return table.concat(parts), failure, table.concat(events, ' '), parts
 end
 
 local text = log_like(3000)
@@ -599,42 +552,4 @@ describe('zlib', function()
     assert.equal('ERR_INVALID_ARG_TYPE', raised(zlib.crc32, 5).code)
     assert.equal('ERR_OUT_OF_RANGE', raised(zlib.crc32, 'x', -1).code)
   end))
-
-  describe('and others', function()
-    local dir
-    before_each(function() dir = command('mktemp -d'):gsub('\n', '') end)
-    after_each(function() command('rm -rf %s', dir) end)
-
-    local function write(name, bytes)
-      local file = assert(io.open(dir .. '/' .. name, 'wb'))
-      file:write(bytes)
-      file:close()
-    end
-
-    it('gunzip reads what it writes, and the other way round', function()
-      weir.run(function()
-        write('a.gz', (through(zlib.createGzip(), log_like(9000), 65536)))
-        write('b', log_like(9000))
-        assert.is_true(command('gunzip -c %s/a.gz', dir) == log_like(9000))
-        assert.is_true((through(zlib.createGunzip(), command('gzip -c %s/b', dir), 65536)) == log_like(9000))
-      end)
-    end)
-
-    it('Node reads what it writes, and the other way round #all', function()
-      weir.run(function()
-        for _, pair in ipairs(FORMATS) do
-          for _, level in ipairs { 1, 6, 9 } do
-            local input = log_like(7000)
-            write('in', (through(create(pair[1], { level = level }), input, 65536)))
-            local script = ("process.stdout.write(require('zlib').%sSync(require('fs').readFileSync(process.argv[1])))"):format(pair[2])
-            assert.is_true(command('node -e "%s" %s/in', script, dir) == input)
-            write('in', input)
-            script = ("process.stdout.write(require('zlib').%sSync(require('fs').readFileSync(process.argv[1]),{level:%d}))")
-              :format(pair[1], level)
-            assert.is_true((through(create(pair[2]), command('node -e "%s" %s/in', script, dir), 9999)) == input)
-          end
-        end
-      end)
-    end)
-  end)
 end)

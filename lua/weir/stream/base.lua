@@ -218,7 +218,10 @@ function M.lifeFlags(options)
   return has
 end
 
-local function optionFlags(options)
+---The same, of a stream that has both sides: `readable = false` and `writable = false` make it with that side closed.
+---@param options table
+---@return integer
+function M.duplexFlags(options)
   local has = M.lifeFlags(options)
   if options.readable == false then has = bor(has, flags.CLOSED_READ) end
   if options.writable == false then has = bor(has, flags.CLOSED_WRITE) end
@@ -302,7 +305,7 @@ function M.init(self, options, kind, wanted)
   local readMark, writeMark = marks(options, isDuplex, r, w)
   if isTransform and options.readableHighWaterMark == 0 then readMark, writeMark = 0, options.writableHighWaterMark or 0 end
   if options.name ~= nil then self.name = options.name end
-  has = bor(has, kind, flags.BURSTS, isDuplex and optionFlags(options) or bor(optionFlags(options), flags.HALF_OPEN))
+  has = bor(has, kind, flags.BURSTS, isDuplex and M.duplexFlags(options) or bor(M.lifeFlags(options), flags.HALF_OPEN))
   core.new(self, handlers, has, readMark, writeMark)
   M.share(self)
   local callback

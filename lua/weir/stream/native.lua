@@ -14,7 +14,7 @@ local M = {}
 ---Makes `self` a transform of the core: `make(self, has, readableMark, writableMark)` calls the core function that does it,
 ---and raises if that fails. `objects`: its readable side is in object mode; `marks`: defaults for its high-water marks.
 ---@param self weir.Transform
----@param options? table of the stream: marks, autoDestroy, emitClose, signal, name
+---@param options? table of the stream: marks, readable, writable, autoDestroy, emitClose, signal, name
 ---@param make fun(self: table, has: integer, readableMark: integer, writableMark: integer)
 ---@param objects? boolean
 ---@param marks? { readable?: integer, writable?: integer }
@@ -26,7 +26,7 @@ function M.init(self, options, make, objects, marks)
     if options.readableHighWaterMark == nil then readMark = marks.readable or readMark end
     if options.writableHighWaterMark == nil then writeMark = marks.writable or writeMark end
   end
-  local has = base.lifeFlags(options)
+  local has = base.duplexFlags(options)
   if objects then has = bor(has, flags.OBJECTS_READ) end
   if options.name ~= nil then self.name = options.name end
   make(self, has, readMark, writeMark)
