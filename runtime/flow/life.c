@@ -60,8 +60,6 @@ static void constructed_tick(struct wr_flow *f, struct wr_tick *t)
         run_destroy(s, s->errored ? s->errored : t->error);
     } else if (t->error) {
         wr_life_fail(s, t->error, true);
-        if (!wr_stream_destroyed(s) && wr_writable_owes(s))
-            wr_writable_forget_later(s);
     } else {
         wr_readable_constructed(s);
         wr_writable_constructed(s);
@@ -99,6 +97,7 @@ void wr_life_fail(struct wr_stream *s, struct wr_error *err, bool sync)
         return;
     }
     wr_life_keep(s, err);
+    wr_writable_failed(s);
     if (sync)
         wr_tick_add(s->flow, error_tick, s, err, NOBODY);
     else

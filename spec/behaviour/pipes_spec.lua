@@ -95,6 +95,22 @@ describe('a write to a stream that has failed and is not destroyed', function()
     assert.is_false(writable.destroyed)
   end)
 
+  it('calls back a finish() that cannot come to its end any more', function()
+    local kept, code
+    local writable = sink(function(_, _, callback) kept = callback end, { autoDestroy = false })
+    writable:on('error', function() end)
+    weir.run(function()
+      writable:write(1)
+      writable:finish(function(err) code = err.code end)
+      writable:write(2)
+      weir.sleep(1)
+      assert.is_nil(code)
+      kept()
+      weir.sleep(1)
+    end)
+    assert.equal('ERR_STREAM_WRITE_AFTER_END', code)
+  end)
+
   it('calls back behind a construct that has failed', function()
     local message
     local writable = weir.Writable{
