@@ -132,7 +132,7 @@ bool wr_pump_leave(struct wr_stream *s)
 void wr_pump_spill(struct wr_stream *s)
 {
     if (s->buffering && s->has & WR_IS_READABLE && !wr_stream_destroyed(s))
-        wr_readable_spill(s);
+        wr_readable_spill(s, INT32_MAX);
 }
 
 /* The chunk that the handler of DEST has, for the time of a burst. */
@@ -210,6 +210,14 @@ static bool burst(struct wr_stream *s, struct wr_stream *dest)
     return s->sh->r.head != head;
 }
 
+/* If S was destroyed in the last of so many calls of its `read`: on the exact path each comes with a chunk that is taken, also
+ * the last one. */
+static void last_words(struct wr_stream *s, int32_t calls)
+{
+    if (wr_stream_destroyed(s))
+        wr_readable_spill(s, calls);
+}
+
 /* Lets the source read ahead to its mark. */
 static void fill(struct wr_stream *s)
 {
@@ -218,6 +226,7 @@ static void fill(struct wr_stream *s)
         return;
     if (!(s->has & WR_BURSTS) || !(s->has & WR_HAS_READ) || !objects_out(s)) {
         wr_readable_ask(s);
+        last_words(s, 1);
         return;
     }
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_ASK);
@@ -232,6 +241,7 @@ static void fill(struct wr_stream *s)
         s->r &= ~(uint32_t)WR_R_NEED_READABLE;
     if (asked && !nothing)
         wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_PUSH);
+    last_words(s, s->sh->calls);
 }
 
 /* S is full, and nothing will make room: its last callback is kept. */

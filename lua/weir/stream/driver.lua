@@ -37,9 +37,10 @@ local READ = [[
 return function(st)
   local self, fn, s, run = st.self, st.fn, st.s, st.s.run
   local mark = s.rmark
-  for _ = 1, mark - (s.rtail - s.rhead) do
+  for i = 1, mark - (s.rtail - s.rhead) do
     local tail = s.rtail
     s.at = tail
+    s.calls = i
     s.go = 1
     fn(self, mark)
     if s.run ~= run then return end
