@@ -79,6 +79,21 @@ describe('a pipeline', function()
   end)
 end)
 
+describe('finished', function()
+  it('is no success where the stream is destroyed between its end and its finish', function()
+    weir.run(function()
+      local code
+      local writable = weir.Writable{ objectMode = true, write = function() end, final = function() end }
+      weir.finished(writable, function(err) code = err and err.code end)
+      writable:finish()
+      weir.sleep(1)
+      writable:destroy()
+      weir.sleep(1)
+      assert.equal('ERR_STREAM_PREMATURE_CLOSE', code)
+    end)
+  end)
+end)
+
 describe('a write to a stream that has failed and is not destroyed', function()
   it('calls back with its error', function()
     local writable = sink(function(_, _, callback) callback 'boom' end, { autoDestroy = false })
