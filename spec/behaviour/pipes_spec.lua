@@ -94,6 +94,23 @@ describe('finished', function()
   end)
 end)
 
+describe('an iteration that is left early', function()
+  it('is no error, but what its stream fails with when it closes is one', function()
+    local message
+    local readable = weir.Readable{
+      objectMode = true, read = function(self) self:push(1) end, destroy = function(_, _, callback) callback 'boom' end,
+    }
+    readable:on('error', function(err) message = err.message end)
+    weir.run(function()
+      local each = readable:iter()
+      each()
+      each:close()
+      weir.sleep(1)
+    end)
+    assert.equal('boom', message)
+  end)
+end)
+
 describe('a write to a stream that has failed and is not destroyed', function()
   it('calls back with its error', function()
     local writable = sink(function(_, _, callback) callback 'boom' end, { autoDestroy = false })
