@@ -100,15 +100,31 @@ static void on_end(struct wr_finished *w)
         answer(w, NULL);
 }
 
+/* Destroyed before it was done, on a side that is followed: not a success, whatever else is true. */
+static bool cut_short(const struct wr_finished *w)
+{
+    const struct wr_stream *s = w->stream;
+    if (!wr_stream_destroyed(s))
+        return false;
+    return (w->readable && wr_finished_has_readable(s) && s->read != WR_READ_DONE) ||
+           (w->writable && wr_finished_has_writable(s) && s->write != WR_WRITE_FINISHED);
+}
+
+/* The same as Node sees it: a side that was ended and has nothing left is done. */
+static bool cut_off(const struct wr_finished *w)
+{
+    const struct wr_stream *s = w->stream;
+    return (w->readable && !w->read_done && wr_finished_has_readable(s) && !read_over(s)) ||
+           (w->writable && !w->write_done && !write_over(s));
+}
+
 static void on_close(struct wr_finished *w)
 {
     struct wr_stream *s = w->stream;
     w->closed = true;
     if (s->errored)
         answer(w, s->errored);
-    else if (w->readable && !w->read_done && wr_finished_has_readable(s) && !read_over(s))
-        answer_code(w, WR_E_PREMATURE_CLOSE);
-    else if (w->writable && !w->write_done && !write_over(s))
+    else if (w->lenient ? cut_off(w) : cut_short(w))
         answer_code(w, WR_E_PREMATURE_CLOSE);
     else
         answer(w, NULL);
@@ -126,16 +142,6 @@ static void on_event(struct wr_watch *watch, struct wr_stream *s, enum wr_event 
         answer(w, err);
     else
         on_close(w);
-}
-
-/* Destroyed before it was done, on a side that is followed: not a success, whatever else is true. */
-static bool cut_short(const struct wr_finished *w)
-{
-    const struct wr_stream *s = w->stream;
-    if (!wr_stream_destroyed(s))
-        return false;
-    return (w->readable && wr_finished_has_readable(s) && s->read != WR_READ_DONE) ||
-           (w->writable && wr_finished_has_writable(s) && s->write != WR_WRITE_FINISHED);
 }
 
 static void over_tick(struct wr_flow *f, struct wr_tick *t)

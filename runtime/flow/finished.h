@@ -14,6 +14,7 @@ struct wr_finished {
     bool readable, writable; /* the sides that are followed */
     bool read_done, write_done;
     bool waits_for_close, closed, called, added;
+    bool lenient; /* for the owner to set: an end that was given, with nothing left before it, is as good as told */
 };
 
 /* Follows S from now on; W is the caller's memory, FN is called in a later tick even if all is over already. READABLE and

@@ -60,8 +60,6 @@ static void constructed_tick(struct wr_flow *f, struct wr_tick *t)
         run_destroy(s, s->errored ? s->errored : t->error);
     } else if (t->error) {
         wr_life_fail(s, t->error, true);
-        if (!wr_stream_destroyed(s) && wr_writable_owes(s))
-            wr_writable_forget_later(s);
     } else {
         wr_readable_constructed(s);
         wr_writable_constructed(s);
@@ -99,6 +97,7 @@ void wr_life_fail(struct wr_stream *s, struct wr_error *err, bool sync)
         return;
     }
     wr_life_keep(s, err);
+    wr_writable_failed(s);
     if (sync)
         wr_tick_add(s->flow, error_tick, s, err, NOBODY);
     else
@@ -132,6 +131,8 @@ void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
 {
     if (s->life != WR_LIFE_DESTROYING)
         return;
+    if (err && !wr_error_is(err, WR_E_ABORTED)) /* the handler's own, which the reader who left knows nothing of */
+        s->quiet = false;
     wr_life_keep(s, err);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_DESTROYED);
     wr_tick_add(s->flow, close_tick, s, err, NOBODY);

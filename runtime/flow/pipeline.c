@@ -285,6 +285,7 @@ static int wire(struct wr_pipeline *p, uint32_t i)
         wr_tick_add(p->flow, end_first, NULL, NULL, (struct wr_done){.arg = (intptr_t)p});
     wr_finished_init(&source->as_source, source->stream, true, false, true, on_source_done);
     wr_finished_init(&dest->as_dest, dest->stream, false, true, true, on_dest_done);
+    source->as_source.lenient = dest->as_dest.lenient = true;
     return 0;
 }
 
@@ -302,6 +303,7 @@ static void follow(struct stage *g)
         return;
     g->follows = true;
     wr_finished_init(&g->whole, g->stream, reading, writing, true, on_whole);
+    g->whole.lenient = true;
 }
 
 static struct wr_pipeline *allocate(struct wr_flow *f, struct wr_stream *const *stages, uint32_t count)

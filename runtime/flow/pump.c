@@ -132,7 +132,7 @@ bool wr_pump_leave(struct wr_stream *s)
 void wr_pump_spill(struct wr_stream *s)
 {
     if (s->buffering && s->has & WR_IS_READABLE && !wr_stream_destroyed(s))
-        wr_readable_spill(s);
+        wr_readable_spill(s, INT32_MAX);
 }
 
 /* The chunk that the handler of DEST has, for the time of a burst. */
@@ -243,6 +243,14 @@ static void begin_read(struct wr_stream *s)
     s->sh->go = WR_GO_READ;
 }
 
+/* If S was destroyed in the last of so many calls of its `read`: on the exact path each comes with a chunk that is taken, also
+ * the last one. */
+static void last_words(struct wr_stream *s, int32_t calls)
+{
+    if (wr_stream_destroyed(s))
+        wr_readable_spill(s, calls);
+}
+
 static void finish_read(struct wr_stream *s)
 {
     bool nothing = s->sh->at == s->sh->r.tail;
@@ -253,6 +261,7 @@ static void finish_read(struct wr_stream *s)
         s->r &= ~(uint32_t)WR_R_NEED_READABLE;
     if (asked && !nothing)
         wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_PUSH);
+    last_words(s, s->sh->calls);
 }
 
 /* Until its handler is called nothing is out, and no callback is due. */
@@ -383,8 +392,10 @@ static void fill(struct wr_stream *s)
     if (readable_in_bursts(s))
         relay(s, NULL, true);
     else if (s->read == WR_READ_IDLE && !s->errored && s->life == WR_LIFE_OPEN && !s->buffering &&
-             wr_readable_length(s) < s->sh->r.mark)
+             wr_readable_length(s) < s->sh->r.mark) {
         wr_readable_ask(s);
+        last_words(s, 1);
+    }
 }
 
 /* Has the consumer of S made room, so that whoever feeds it can go on? */

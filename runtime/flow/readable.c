@@ -247,9 +247,9 @@ bool wr_readable_flows_at_once(const struct wr_stream *s)
     return (s->r & looks) == WR_R_FLOWING && s->pipe_count && s->flow->moving < WR_CASCADE_MAX;
 }
 
-void wr_readable_spill(struct wr_stream *s)
+void wr_readable_spill(struct wr_stream *s, int32_t most)
 {
-    while (wr_readable_flows_at_once(s) && wr_readable_length(s)) {
+    for (; most > 0 && wr_readable_flows_at_once(s) && wr_readable_length(s); most--) {
         struct wr_item item = {0};
         if (!take(s, how_much(s, WR_READ_ANY), &item))
             return;
@@ -313,7 +313,7 @@ bool wr_readable_eof(struct wr_stream *s)
     if (at_end(s))
         return false;
     if (s->buffering || s->r & WR_R_FLOW_SCHEDULED) /* for a burst: on the exact path it would have crossed by now */
-        wr_readable_spill(s);
+        wr_readable_spill(s, INT32_MAX);
     if (at_end(s))
         return false;
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_EOF);

@@ -52,8 +52,8 @@ void wr_readable_ask(struct wr_stream *s);
 /* Would a chunk that S pushes now cross its pipes inside the push, if nothing waited before it? */
 bool wr_readable_flows_at_once(const struct wr_stream *s);
 
-/* What waits in S crosses its pipes, as far as they go. */
-void wr_readable_spill(struct wr_stream *s);
+/* What waits in S crosses its pipes, as far as they go, but not more than MOST chunks. */
+void wr_readable_spill(struct wr_stream *s, int32_t most);
 
 /* Chunks were put into the ring without a push each: what a push brings about is brought about. */
 void wr_readable_arrived(struct wr_stream *s);

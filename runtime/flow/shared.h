@@ -21,8 +21,8 @@
 /* go: enum wr_go of the driver; run: how often a burst was taken away; ended: the readable side is at its end;
  * out: chunks or bytes of the writable side that its handler has; listens: a bit for each enum wr_event somebody listens to;
  * exact: 0 while pushes may go straight into the ring; bursts, longest: bursts of more than one chunk so far, the longest;
- * at: the ring's tail when the handler was called last */
-#define WR_SHARED_FIELDS(X) X(go) X(run) X(ended) X(out) X(listens) X(exact) X(bursts) X(longest) X(at)
+ * at: the ring's tail when the handler was called last; calls: of `read` in the last burst of them */
+#define WR_SHARED_FIELDS(X) X(go) X(run) X(ended) X(out) X(listens) X(exact) X(bursts) X(longest) X(at) X(calls)
 
 /* Of a relay (pump.h): touched: it must not go on by itself; at: the place of the stage whose handler is called, or was
  * last; rounds: how many may still begin */

@@ -125,8 +125,16 @@ static void run_final(struct wr_stream *s)
     s->w &= ~(uint32_t)WR_W_SYNC;
 }
 
+void wr_writable_failed(struct wr_stream *s)
+{
+    bool busy = s->w_out || s->corked || s->w & (WR_W_PROCESSING | WR_W_FINAL_OUT) || !wr_stream_constructed(s);
+    if (s->errored && !busy && !wr_stream_destroyed(s) && wr_writable_owes(s))
+        wr_writable_forget_later(s);
+}
+
 static void maybe_finish(struct wr_stream *s, bool sync)
 {
+    wr_writable_failed(s);
     if (!may_finish(s))
         return;
     if (s->write == WR_WRITE_ENDING) {
@@ -166,6 +174,7 @@ void wr_writable_finaled(struct wr_stream *s, struct wr_error *err)
         s->pending++;
         wr_tick_add(s->flow, finish_tick, s, NULL, NOBODY);
     }
+    wr_writable_failed(s);
 }
 
 /* ---- handing chunks to the handler */
@@ -500,13 +509,6 @@ static bool refused(struct wr_stream *s, struct wr_item *item, struct wr_done do
     return true;
 }
 
-/* Has S failed without being destroyed, and nothing is under way that would write what waits? Node keeps it for ever, and with it
- * its callbacks (decided difference 6). */
-static bool stuck(const struct wr_stream *s)
-{
-    return s->errored && !s->w_out && !s->corked && wr_stream_constructed(s) && !wr_stream_destroyed(s);
-}
-
 static bool accept(struct wr_stream *s, struct wr_item *item, struct wr_done done)
 {
     bool must_wait = s->w_out || s->errored || s->corked || !wr_stream_constructed(s) || wr_writable_waiting(s);
@@ -518,8 +520,7 @@ static bool accept(struct wr_stream *s, struct wr_item *item, struct wr_done don
     s->pending++;
     if (!must_wait)
         hand_over(s, 1);
-    else if (stuck(s))
-        wr_writable_forget_later(s);
+    wr_writable_failed(s);
     int32_t length = wr_writable_length(s);
     bool room = length < s->sh->w.mark || length == 0;
     if (!room)

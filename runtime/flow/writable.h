@@ -55,6 +55,10 @@ void wr_writable_forget(struct wr_stream *s);
 /* The same in the next tick. */
 void wr_writable_forget_later(struct wr_stream *s);
 
+/* S may have failed without being destroyed, with nothing under way that would write what waits, or finish: that is called back
+ * in a tick. Node keeps it for ever (decided difference 6). */
+void wr_writable_failed(struct wr_stream *s);
+
 /* Is something there that wr_writable_forget would call back? */
 bool wr_writable_owes(const struct wr_stream *s);
 

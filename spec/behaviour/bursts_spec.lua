@@ -48,6 +48,26 @@ describe('a burst', function()
     end
   end)
 
+  it('gives on what a source has pushed in the calls before the one that fails', function()
+    local n, got = 0, {}
+    local source = weir.Readable{
+      objectMode = true,
+      read = function(self)
+        n = n + 1
+        if n == 4 then self:destroy 'boom' else self:push(n) end
+      end,
+    }
+    source:on('error', function() end)
+    weir.run(function()
+      source:pipe(sink(function(_, v, callback)
+        got[#got + 1] = v
+        callback()
+      end))
+      weir.sleep(1)
+    end)
+    assert.same({ 1, 2, 3 }, got)
+  end)
+
   it('shows its handlers the right lengths', function()
     local source = numbers(50, {})
     local taken, wrong = 0, 0

@@ -79,6 +79,38 @@ describe('a pipeline', function()
   end)
 end)
 
+describe('finished', function()
+  it('is no success where the stream is destroyed between its end and its finish', function()
+    weir.run(function()
+      local code
+      local writable = weir.Writable{ objectMode = true, write = function() end, final = function() end }
+      weir.finished(writable, function(err) code = err and err.code end)
+      writable:finish()
+      weir.sleep(1)
+      writable:destroy()
+      weir.sleep(1)
+      assert.equal('ERR_STREAM_PREMATURE_CLOSE', code)
+    end)
+  end)
+end)
+
+describe('an iteration that is left early', function()
+  it('is no error, but what its stream fails with when it closes is one', function()
+    local message
+    local readable = weir.Readable{
+      objectMode = true, read = function(self) self:push(1) end, destroy = function(_, _, callback) callback 'boom' end,
+    }
+    readable:on('error', function(err) message = err.message end)
+    weir.run(function()
+      local each = readable:iter()
+      each()
+      each:close()
+      weir.sleep(1)
+    end)
+    assert.equal('boom', message)
+  end)
+end)
+
 describe('a write to a stream that has failed and is not destroyed', function()
   it('calls back with its error', function()
     local writable = sink(function(_, _, callback) callback 'boom' end, { autoDestroy = false })
@@ -93,6 +125,22 @@ describe('a write to a stream that has failed and is not destroyed', function()
     assert.same({ 'boom', 'boom', 'boom', 'boom' }, errors)
     assert.equal(0, writable.writableLength)
     assert.is_false(writable.destroyed)
+  end)
+
+  it('calls back a finish() that cannot come to its end any more', function()
+    local kept, code
+    local writable = sink(function(_, _, callback) kept = callback end, { autoDestroy = false })
+    writable:on('error', function() end)
+    weir.run(function()
+      writable:write(1)
+      writable:finish(function(err) code = err.code end)
+      writable:write(2)
+      weir.sleep(1)
+      assert.is_nil(code)
+      kept()
+      weir.sleep(1)
+    end)
+    assert.equal('ERR_STREAM_WRITE_AFTER_END', code)
   end)
 
   it('calls back behind a construct that has failed', function()

@@ -61,9 +61,10 @@ return function(st, _, relay)
   if state.rounds == 0 then return end
   state.rounds = state.rounds - 1
   state.at = 0
-  for _ = 1, mark - (s.rtail - s.rhead) do
+  for i = 1, mark - (s.rtail - s.rhead) do
     local tail = s.rtail
     s.at = tail
+    s.calls = i
     s.go = 3
     fn(self, mark)
     if bxor(s.run, run) ~= 0 then return end

@@ -221,9 +221,11 @@ static const struct wr_stream_ops ops = {.construct = run_construct,
 static bool burst_read(struct wr_stream *s)
 {
     int32_t mark = s->sh->r.mark;
+    s->sh->calls = 0;
     for (int32_t i = mark - (s->sh->r.tail - s->sh->r.head); i > 0; i--) {
         int32_t tail = s->sh->r.tail;
         s->sh->at = tail;
+        s->sh->calls++;
         s->sh->go = WR_GO_READ;
         run_read(s);
         if (s->sh->go != WR_GO_READ || s->sh->r.tail == tail)
