@@ -51,6 +51,10 @@ struct wr_bind {
     bool paced; /* the collector's pace is weir's */
     uint32_t drains;
     int depth; /* nested entries into Lua */
+#ifdef WR_HARD
+    uint64_t entries; /* so far */
+    long collect_every;
+#endif
     uint64_t serials;
     uint32_t company;               /* pipelines so far */
     struct wr_list timers, signals; /* started: of time.c, of process.c */

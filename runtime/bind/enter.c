@@ -2,6 +2,7 @@
 /* Coroutines of ours are remembered as such in a weak table, and anchored in the registry while they are idle or run; while
  * they wait, whoever holds the function that wakes them keeps them. */
 #include "errors.h"
+#include "hardmode.h"
 
 #include "enter.h"
 
@@ -82,8 +83,26 @@ static bool came_back(struct wr_bind *b, lua_State *co, int status)
     return false;
 }
 
+#define COLLECT_EVERY 50 /* each single entry would make the specs take ten times as long */
+
+/* The hard build's collections. */
+static void shake(struct wr_bind *b)
+{
+#ifdef WR_HARD
+    if (b->entries++ == 0)
+        b->collect_every = wr_hardmode_get("gc");
+    if (b->collect_every == 0)
+        b->collect_every = COLLECT_EVERY;
+    if (b->collect_every > 0 && b->entries % (uint64_t)b->collect_every == 0)
+        lua_gc(b->L, LUA_GCCOLLECT, 0);
+#else
+    (void)b;
+#endif
+}
+
 bool wr_enter_run(struct wr_bind *b, lua_State *co, int args)
 {
+    shake(b);
     b->depth++;
     wr_loop_enter(b->loop);
     int status = lua_resume(co, args);
@@ -104,6 +123,7 @@ void wr_enter_end(struct wr_bind *b, lua_State *co)
 
 int wr_enter_burst(struct wr_bind *b, lua_State *co)
 {
+    shake(b);
     b->depth++;
     wr_loop_enter(b->loop);
     int status = lua_resume(co, 1);
