@@ -43,7 +43,8 @@ struct wr_flow {
     uint32_t moving;               /* pipes that deliver a chunk at this moment */
     bool draining, flowing;        /* flowing: the tick of that row is waiting, or runs */
     bool one;                      /* one: bursts of one chunk only (WEIR_BURST=1) */
-    bool no_memory;                /* a tick was lost: the host must end the run with an out-of-memory error */
+    bool
+        no_memory; /* a tick was lost, and no other runs: the host must end the run with an out-of-memory error, and clear it */
 };
 
 /* Readies F. HOST, FREE_STREAM and WAKE as above; ONE: everything takes the exact path. */
@@ -61,7 +62,7 @@ void wr_tick_add(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tic
 /* The same, but behind all other ticks, also those still to be made: how a coroutine goes on (Node's promises). */
 void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct wr_tick *t), struct wr_done done);
 
-/* Runs ticks until none is left or LIMIT have run. Whether some are left. Does nothing when called from inside a tick. */
+/* Runs ticks until none is left, LIMIT have run or no_memory is set. Whether some are left that can be run. Does nothing when called from inside a tick. */
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit);
 
 #endif

@@ -218,12 +218,16 @@ static void lose_one(struct wr_stream *s)
 }
 
 /* How many chunks go out at once. */
-static uint32_t batch_size(const struct wr_stream *s)
+static uint32_t batch_size(struct wr_stream *s)
 {
     uint32_t waiting = wr_writable_waiting(s);
     if (!(s->has & WR_HAS_WRITEV) || waiting < 2)
         return waiting ? 1 : 0;
-    return waiting < WR_WRITEV_MAX ? waiting : WR_WRITEV_MAX;
+    if (waiting > WR_WRITEV_MAX)
+        waiting = WR_WRITEV_MAX;
+    if (waiting > 1 && !objects(s) && wr_queue_reserve(&s->w_batch, waiting))
+        return 1; /* for which there is room since it was written */
+    return waiting;
 }
 
 static bool may_write(const struct wr_stream *s)

@@ -8,7 +8,7 @@
 
 local util = require 'jit.util'
 
-local loadstring, setmetatable, pairs = loadstring, setmetatable, pairs
+local loadstring, setmetatable, pairs, assert = loadstring, setmetatable, pairs, assert
 local funcinfo = util.funcinfo
 
 local M = {}
@@ -58,7 +58,7 @@ local caches, common = {}, {}
 for kind in pairs(SOURCES) do caches[kind] = setmetatable({}, { __mode = 'k' }) end
 
 local function make(kind)
-  return loadstring(SOURCES[kind], '=weir.burst')()
+  return assert(loadstring(SOURCES[kind], '=weir.burst'))()
 end
 
 -- The driver of handlers made from the same function as `fn`; handlers in C have no prototype and share one.
