@@ -20,10 +20,17 @@ struct wr_alloc {
     wr_alloc_fn *fn;
     void *user;
     _Atomic size_t balance; /* bytes out */
+#ifdef WR_HARD
+    _Atomic long left; /* the one that is to fail is so many allocations away; 0 or less: none */
+    const char *word;  /* by which WEIR_HARD asks for that */
+#endif
 };
 
 /* Sets A up with FN and USER; FN NULL means malloc's family. */
 void wr_alloc_init(struct wr_alloc *a, wr_alloc_fn *fn, void *user);
+
+/* In the hard build, the allocation of A that fails is the one that WORD says in WEIR_HARD, not `alloc`. Counts from now on. */
+void wr_alloc_harden(struct wr_alloc *a, const char *word);
 
 /* SIZE (> 0) bytes, not cleared, or NULL for no memory. The caller frees them with wr_alloc_free and the same size. */
 void *wr_alloc_get(struct wr_alloc *a, size_t size);

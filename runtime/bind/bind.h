@@ -38,7 +38,7 @@ enum wr_call {
 #define WR_IDLE_MAX 32 /* coroutines kept for the next call */
 
 struct wr_bind {
-    lua_State *L;      /* a thread of our own, anchored in the registry, for whatever needs one */
+    lua_State *L; /* a thread of our own, anchored in the registry, for whatever needs one; NULL: weir was closed */
     lua_State *anchor; /* objects on their way, by handle; its first slots are the tables below */
     struct wr_alloc alloc;
     struct wr_flow flow;
@@ -47,11 +47,18 @@ struct wr_bind {
     int calls[WR_CALL_COUNT];                /* registry references */
     int ours, token;                         /* registry references: coroutines of ours (weak); what a wait yields */
     int stream_meta, own_thread, own_anchor; /* the last two are of L and `anchor` */
+    int guard, no_memory;                    /* registry references: of enter.c; the error object for want of memory */
+    int (*guarded)(lua_State *L, void *arg); /* what the guard calls */
+    void *guarded_arg;
     lua_State *idle[WR_IDLE_MAX];
     int idle_count;
     bool paced; /* the collector's pace is weir's */
     uint32_t drains;
     int depth; /* nested entries into Lua */
+#ifdef WR_HARD
+    uint64_t entries; /* so far */
+    long collect_every;
+#endif
     uint64_t serials;
     uint32_t company;               /* pipelines so far */
     struct wr_list timers, signals; /* started: of time.c, of process.c */
@@ -60,10 +67,11 @@ struct wr_bind {
     bool owns_loop, closing;
     bool outside; /* nobody runs the loop: code of the state counts as inside, so that ticks wait */
     bool failed;  /* an uncaught error has ended the run */
+    bool starved; /* that was for want of memory */
 };
 
 /* Slots of the anchor's stack. */
-enum { WR_SLOT_ENVS = 1, WR_SLOT_PINS, WR_SLOT_BURSTS, WR_SLOT_RELAY, WR_SLOTS = WR_SLOT_RELAY };
+enum { WR_SLOT_ENVS = 1, WR_SLOT_PINS, WR_SLOT_BURSTS, WR_SLOT_RELAY, WR_SLOT_EVENTS };
 
 /* The bind of L's state; raises if weir is not open there. */
 struct wr_bind *wr_bind_of(lua_State *L);

@@ -2,13 +2,47 @@
 /* Coroutines of ours are remembered as such in a weak table, and anchored in the registry while they are idle or run; while
  * they wait, whoever holds the function that wakes them keeps them. */
 #include "errors.h"
+#include "hardmode.h"
 
 #include "enter.h"
 
-/* A fresh coroutine of ours, left anchored in the registry under its own address. */
-static lua_State *make(struct wr_bind *b)
+void wr_enter_starve(struct wr_bind *b)
 {
-    lua_State *L = b->L;
+    b->flow.no_memory = true;
+    if (!b->closing && !b->flow.draining)
+        wr_loop_wake(b->loop);
+}
+
+static int call_guarded(lua_State *L)
+{
+    struct wr_bind *b = lua_touserdata(L, lua_upvalueindex(1));
+    return b->guarded(L, b->guarded_arg);
+}
+
+void wr_enter_open(lua_State *L, struct wr_bind *b)
+{
+    lua_pushlightuserdata(L, b);
+    lua_pushcclosure(L, call_guarded, 1);
+    b->guard = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+int wr_enter_guard(struct wr_bind *b, lua_State *L, int (*fn)(lua_State *L, void *arg), void *arg)
+{
+    int top = lua_gettop(L);
+    b->guarded = fn;
+    b->guarded_arg = arg;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->guard);
+    if (!lua_pcall(L, 0, LUA_MULTRET, 0))
+        return lua_gettop(L) - top;
+    lua_settop(L, top);
+    wr_enter_starve(b);
+    return -1;
+}
+
+/* A fresh coroutine of ours, left anchored in the registry under its own address. */
+static int make(lua_State *L, void *arg)
+{
+    struct wr_bind *b = arg;
     lua_State *co = lua_newthread(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->ours);
     lua_pushvalue(L, -2);
@@ -18,6 +52,16 @@ static lua_State *make(struct wr_bind *b)
     lua_pushlightuserdata(L, co);
     lua_insert(L, -2);
     lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_pushlightuserdata(L, co);
+    return 1;
+}
+
+static lua_State *made(struct wr_bind *b)
+{
+    if (wr_enter_guard(b, b->L, make, b) < 0)
+        return NULL;
+    lua_State *co = lua_touserdata(b->L, -1);
+    lua_pop(b->L, 1);
     return co;
 }
 
@@ -28,19 +72,21 @@ static void forget(struct wr_bind *b, lua_State *co)
     lua_rawset(b->L, LUA_REGISTRYINDEX);
 }
 
-static void anchor(struct wr_bind *b, lua_State *co)
+static int anchor(lua_State *L, void *arg)
 {
-    lua_pushlightuserdata(b->L, co);
+    lua_State *co = arg;
+    lua_pushlightuserdata(L, co);
     lua_pushthread(co);
-    lua_xmove(co, b->L, 1);
-    lua_rawset(b->L, LUA_REGISTRYINDEX);
+    lua_xmove(co, L, 1);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    return 0;
 }
 
 lua_State *wr_enter_bare(struct wr_bind *b)
 {
     if (b->depth >= WR_DEPTH_MAX || b->closing)
         return NULL;
-    return b->idle_count ? b->idle[--b->idle_count] : make(b);
+    return b->idle_count ? b->idle[--b->idle_count] : made(b);
 }
 
 lua_State *wr_enter(struct wr_bind *b, enum wr_call call)
@@ -60,11 +106,18 @@ static bool waits(struct wr_bind *b, lua_State *co)
     return same;
 }
 
+static int push_stray(lua_State *L, void *arg)
+{
+    (void)arg;
+    lua_pushliteral(
+        L, "a handler, listener or callback left by coroutine.yield(): only weir's own waits may (use weir.wrap)");
+    return 1;
+}
+
 static void stray_yield(struct wr_bind *b)
 {
-    lua_pushliteral(
-        b->L, "a handler, listener or callback left by coroutine.yield(): only weir's own waits may (use weir.wrap)");
-    wr_enter_uncaught(b, b->L);
+    if (wr_enter_guard(b, b->L, push_stray, NULL) > 0)
+        wr_enter_uncaught(b, b->L);
 }
 
 /* What became of CO. */
@@ -82,8 +135,26 @@ static bool came_back(struct wr_bind *b, lua_State *co, int status)
     return false;
 }
 
+#define COLLECT_EVERY 50 /* each single entry would make the specs take ten times as long */
+
+/* The hard build's collections. */
+static void shake(struct wr_bind *b)
+{
+#ifdef WR_HARD
+    if (b->entries++ == 0)
+        b->collect_every = wr_hardmode_get("gc");
+    if (b->collect_every == 0)
+        b->collect_every = COLLECT_EVERY;
+    if (b->collect_every > 0 && b->entries % (uint64_t)b->collect_every == 0)
+        lua_gc(b->L, LUA_GCCOLLECT, 0);
+#else
+    (void)b;
+#endif
+}
+
 bool wr_enter_run(struct wr_bind *b, lua_State *co, int args)
 {
+    shake(b);
     b->depth++;
     wr_loop_enter(b->loop);
     int status = lua_resume(co, args);
@@ -104,6 +175,7 @@ void wr_enter_end(struct wr_bind *b, lua_State *co)
 
 int wr_enter_burst(struct wr_bind *b, lua_State *co, int args)
 {
+    shake(b);
     b->depth++;
     wr_loop_enter(b->loop);
     int status = lua_resume(co, args);
@@ -128,8 +200,8 @@ bool wr_enter_call(struct wr_bind *b, lua_State *co, int args)
 
 void wr_enter_resume(struct wr_bind *b, lua_State *co, int args)
 {
-    anchor(b, co);
-    wr_enter_call(b, co, args);
+    if (wr_enter_guard(b, b->L, anchor, co) == 0)
+        wr_enter_call(b, co, args);
 }
 
 void wr_enter_uncaught(struct wr_bind *b, lua_State *L)

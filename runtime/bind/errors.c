@@ -9,13 +9,14 @@
 static void drop_host(struct wr_error *e)
 {
     struct wr_bind *b = e->host_user;
-    if (!b->closing)
+    if (b->L) /* what comes later was Lua's to collect */
         luaL_unref(b->L, LUA_REGISTRYINDEX, (int)e->host);
 }
 
-static void hang(struct wr_bind *b, struct wr_error *e, lua_State *L)
+/* Hangs on E the object that is registered as REF. */
+static void hang(struct wr_bind *b, struct wr_error *e, int ref)
 {
-    e->host = luaL_ref(L, LUA_REGISTRYINDEX);
+    e->host = ref;
     e->host_user = b;
     e->drop = drop_host;
 }
@@ -68,28 +69,61 @@ struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index)
         if (code)
             fault = wr_error_fault(code);
     }
+    int ref = luaL_ref(L, LUA_REGISTRYINDEX); /* this first: it may raise */
     struct wr_error *e = wr_error_new(&b->alloc, fault);
     if (wr_error_is(e, WR_E_NO_MEMORY) || e->host)
-        lua_pop(L, 1);
+        luaL_unref(L, LUA_REGISTRYINDEX, ref);
     else
-        hang(b, e, L);
+        hang(b, e, ref);
     return e;
 }
 
+struct taking {
+    struct wr_bind *b;
+    lua_State *from;
+    struct wr_error *e;
+};
+
+static int take_top(lua_State *L, void *arg)
+{
+    struct taking *t = arg;
+    lua_pushvalue(t->from, -1);
+    lua_xmove(t->from, L, 1);
+    t->e = wr_errors_take(t->b, L, -1);
+    return 0;
+}
+
+struct wr_error *wr_errors_take_late(struct wr_bind *b, lua_State *co)
+{
+    struct taking t = {b, co, NULL};
+    wr_enter_guard(b, b->L, take_top, &t);
+    return t.e;
+}
+
+struct making {
+    struct wr_bind *b;
+    struct wr_error *e;
+};
+
+static int make_for(lua_State *L, void *arg)
+{
+    const struct making *m = arg;
+    lua_pushstring(L, m->e->fault.text);
+    make_object(m->b, L, m->e->fault.code);
+    hang(m->b, m->e, luaL_ref(L, LUA_REGISTRYINDEX));
+    return 0;
+}
+
+/* The static out-of-memory error holds nothing; its object was made beforehand. */
 void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e)
 {
-    if (!e) {
+    struct making m = {b, e};
+    if (!e)
         lua_pushnil(L);
-        return;
-    }
-    if (!e->host) {
-        lua_pushstring(L, e->fault.text);
-        make_object(b, L, e->fault.code);
-        if (e->alloc == NULL) /* the static out-of-memory error holds nothing */
-            return;
-        hang(b, e, L);
-    }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, (int)e->host);
+    else if (e->host || (e->alloc && wr_enter_guard(b, L, make_for, &m) == 0))
+        lua_rawgeti(L, LUA_REGISTRYINDEX, (int)e->host);
+    else
+        lua_rawgeti(L, LUA_REGISTRYINDEX, b->no_memory);
 }
 
 struct wr_error *wr_errors_new(struct wr_bind *b, lua_State *L, enum wr_code code, const char *message)

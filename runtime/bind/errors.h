@@ -10,7 +10,11 @@
  * that message. */
 struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index);
 
-/* Pushes the Lua object of E (nil for NULL), made when first asked for. */
+/* The same for the value on top of CO, which stays there, where nothing may be raised; NULL also for no memory (see
+ * wr_enter_starve). */
+struct wr_error *wr_errors_take_late(struct wr_bind *b, lua_State *co);
+
+/* Pushes the Lua object of E (nil for NULL), made when first asked for. Does not raise. */
 void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e);
 
 /* A new error of our own CODE with MESSAGE in place of the code's, counted. Its Lua object is made at once; where Lua cannot be

@@ -99,16 +99,24 @@ static void end_process(struct wr_bind *b)
     lua_State *co = wr_enter(b, WR_CALL_RUN);
     if (!co)
         return;
-    lua_getfield(co, LUA_REGISTRYINDEX, "weir core");
+    lua_getfield(co, LUA_REGISTRYINDEX, "weir core"); /* names that there are: nothing is allocated */
     lua_getfield(co, -1, "exit");
     lua_remove(co, -2);
     lua_pushinteger(co, STATUS_PIPE);
     wr_enter_call(b, co, 2);
 }
 
+struct happening {
+    const struct wr_fault *fault;
+    const char *syscall, *path;
+};
+
 /* Pushes what becomes the error object: Node's message and fields. */
-static void push_fields(lua_State *L, const struct wr_fault *fault, const char *syscall, const char *path)
+static int push_fields(lua_State *L, void *arg)
 {
+    const struct happening *h = arg;
+    const struct wr_fault *fault = h->fault;
+    const char *syscall = h->syscall, *path = h->path;
     lua_createtable(L, 0, 5);
     if (path)
         lua_pushfstring(L, "%s: %s, %s '%s'", fault->code, fault->text, syscall, path);
@@ -125,6 +133,7 @@ static void push_fields(lua_State *L, const struct wr_fault *fault, const char *
         lua_pushstring(L, path);
         lua_setfield(L, -2, "path");
     }
+    return 1;
 }
 
 static struct wr_error *make_error(struct wr_file *f, int number, const char *syscall, const char *path)
@@ -133,16 +142,26 @@ static struct wr_error *make_error(struct wr_file *f, int number, const char *sy
     struct wr_fault fault = wr_error_errno(number);
     if (f->keep && number == EPIPE && !wr_stream_listens(f->s, WR_EV_ERROR))
         end_process(b);
+    struct happening h = {&fault, syscall, path};
     lua_State *co = wr_enter(b, WR_CALL_ERROR);
     if (!co)
         return NULL;
-    push_fields(co, &fault, syscall, path);
+    if (wr_enter_guard(b, co, push_fields, &h) < 0) {
+        wr_enter_end(b, co);
+        return NULL;
+    }
     lua_pushnil(co);
     if (!wr_enter_run(b, co, 2))
         return NULL;
-    struct wr_error *e = wr_errors_take(b, co, -1);
+    struct wr_error *e = wr_errors_take_late(b, co);
     wr_enter_end(b, co);
     return e;
+}
+
+static int push_name(lua_State *L, void *arg)
+{
+    lua_pushstring(L, arg);
+    return 1;
 }
 
 static lua_State *begin_event(struct wr_file *f, const char *name)
@@ -152,8 +171,10 @@ static lua_State *begin_event(struct wr_file *f, const char *name)
     if (!co)
         return NULL;
     wr_luastream_push_self(co, b, f->s);
-    lua_pushstring(co, name);
-    return co;
+    if (wr_enter_guard(b, co, push_name, (void *)(uintptr_t)name) == 1)
+        return co;
+    wr_enter_end(b, co);
+    return NULL;
 }
 
 static void opened(struct wr_file *f)

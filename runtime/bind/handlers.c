@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A handler that raises, any handler, is its stream's error (decided difference 1). The trampolines in Lua catch it and call
  * core.raised with the handler's number. */
+#include "finish.h"
 #include "enter.h"
 #include "errors.h"
 #include "life.h"
@@ -63,22 +64,39 @@ static void run_read(struct wr_stream *s)
     wr_enter_call(bind_of(s), co, 3);
 }
 
-static void push_chunk(lua_State *co, struct wr_stream *s, uint32_t i)
+/* Whether there was memory. */
+static bool push_chunk(lua_State *co, struct wr_stream *s, uint32_t i)
 {
     struct wr_bind *b = bind_of(s);
     struct wr_item item = wr_writable_out(s, i);
-    wr_luastream_push_item(co, b, &item);
+    bool pushed = wr_luastream_push_item(co, b, &item);
     if (item.object)
         s->flow->host->drop(s->flow, item.object);
+    return pushed;
 }
 
-static void push_chunks(lua_State *co, struct wr_stream *s, uint32_t n)
+static int push_table(lua_State *L, void *arg)
 {
-    lua_createtable(co, (int)n, 0);
+    int n = *(int *)arg;
+    lua_createtable(L, n, 0);
+    for (int i = 1; i <= n; i++) { /* so that there is room */
+        lua_pushboolean(L, 0);
+        lua_rawseti(L, -2, i);
+    }
+    return 1;
+}
+
+static bool push_chunks(lua_State *co, struct wr_stream *s, uint32_t n)
+{
+    int count = (int)n;
+    if (wr_enter_guard(bind_of(s), co, push_table, &count) < 0)
+        return false;
     for (uint32_t i = 0; i < n; i++) {
-        push_chunk(co, s, i);
+        if (!push_chunk(co, s, i))
+            return false;
         lua_rawseti(co, -2, (int)i + 1);
     }
+    return true;
 }
 
 static void run_write(struct wr_stream *s, uint32_t n)
@@ -90,10 +108,10 @@ static void run_write(struct wr_stream *s, uint32_t n)
         too_deep(s, wr_writable_done);
         return;
     }
-    if (one)
-        push_chunk(co, s, 0);
-    else
-        push_chunks(co, s, n);
+    if (!(one ? push_chunk(co, s, 0) : push_chunks(co, s, n))) {
+        wr_enter_end(b, co);
+        return;
+    }
     wr_luastream_push_env(co, b, s);
     lua_rawgeti(co, -1, WR_ENV_WRITE_CALLBACK);
     lua_remove(co, -2);
@@ -106,7 +124,7 @@ static void final(struct wr_stream *s)
     if (co)
         wr_enter_call(bind_of(s), co, 2);
     else
-        too_deep(s, wr_writable_finaled);
+        too_deep(s, wr_finish_finaled);
 }
 
 static void flush(struct wr_stream *s)
@@ -129,6 +147,23 @@ static void destroy(struct wr_stream *s, struct wr_error *err)
     wr_enter_call(bind_of(s), co, 3);
 }
 
+struct burst {
+    struct wr_bind *b;
+    int slot;
+};
+
+/* Makes room in the table of them. */
+static int make_room(lua_State *L, void *arg)
+{
+    const struct burst *k = arg;
+    wr_luastream_push_slot(L, k->b, WR_SLOT_BURSTS);
+    for (int i = 0; i < 2; i++) {
+        lua_pushboolean(L, 0);
+        lua_rawseti(L, -2, k->slot + i);
+    }
+    return 0;
+}
+
 /* Asks Lua for what bursts into S from UP (of S's `read`, UP NULL) need, and keeps it in the weak table of them. */
 static bool prepare(struct wr_stream *s, struct wr_stream *up, int slot)
 {
@@ -143,7 +178,8 @@ static bool prepare(struct wr_stream *s, struct wr_stream *up, int slot)
         lua_pushnil(co);
     if (!wr_enter_run(b, co, 2))
         return false;
-    bool fine = lua_istable(co, -1);
+    struct burst room = {b, slot};
+    bool fine = lua_istable(co, -1) && wr_enter_guard(b, b->L, make_room, &room) == 0;
     if (fine) {
         lua_rawgeti(co, -1, 1);
         lua_xmove(co, b->anchor, 2);
@@ -167,6 +203,12 @@ static bool prepared(struct wr_stream *s, struct wr_stream *up, int slot)
     return ls->into == serial;
 }
 
+static int push_traceback(lua_State *L, void *arg)
+{
+    luaL_traceback(L, arg, NULL, 0);
+    return 1;
+}
+
 static void burst_failed(struct wr_stream *s, lua_State *dead, bool writes)
 {
     struct wr_bind *b = bind_of(s);
@@ -178,7 +220,10 @@ static void burst_failed(struct wr_stream *s, lua_State *dead, bool writes)
     wr_luastream_push_self(co, b, s);
     lua_pushvalue(dead, -1);
     lua_xmove(dead, co, 1);
-    luaL_traceback(co, dead, NULL, 0);
+    if (wr_enter_guard(b, co, push_traceback, dead) < 0) {
+        wr_enter_end(b, co);
+        return;
+    }
     lua_pushboolean(co, writes);
     wr_enter_call(b, co, 4);
 }
@@ -335,7 +380,7 @@ static int on_failed(lua_State *L)
 }
 static int on_finaled(lua_State *L)
 {
-    return complete(L, wr_writable_finaled);
+    return complete(L, wr_finish_finaled);
 }
 static int on_flushed(lua_State *L)
 {

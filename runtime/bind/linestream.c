@@ -162,8 +162,10 @@ static enum outcome make_one(struct line_stream *l)
     int r = next_line(l, &p, &len);
     if (r <= 0)
         return r < 0 ? FAILED : USED_UP;
-    luaL_checkstack(b->anchor, 8, "objects on their way");
-    lua_pushlstring(b->anchor, (const char *)p, len);
+    struct wr_item bytes = {.bytes = {.data = (unsigned char *)(uintptr_t)p, .len = len}};
+    l->no_memory = !wr_luastream_push_item(b->anchor, b, &bytes);
+    if (l->no_memory)
+        return FAILED;
     struct wr_item item = {.object = lua_gettop(b->anchor)};
     l->asked = false;
     wr_readable_push(&l->ls.s, item);
@@ -172,6 +174,13 @@ static enum outcome make_one(struct line_stream *l)
 }
 
 /* ---- errors */
+
+static int push_too_long(lua_State *L, void *arg)
+{
+    lua_pushstring(L, arg);
+    lua_pushliteral(L, "ERR_LINE_TOO_LONG");
+    return 2;
+}
 
 /* The error object for a line that is too long, which says which one. */
 static struct wr_error *too_long(struct line_stream *l)
@@ -183,10 +192,10 @@ static struct wr_error *too_long(struct line_stream *l)
     lua_State *co = wr_enter(b, WR_CALL_ERROR);
     if (!co)
         return NULL;
-    lua_pushstring(co, text);
-    lua_pushliteral(co, "ERR_LINE_TOO_LONG");
-    if (wr_enter_run(b, co, 2)) {
-        e = wr_errors_take(b, co, -1);
+    if (wr_enter_guard(b, co, push_too_long, text) < 0)
+        wr_enter_end(b, co);
+    else if (wr_enter_run(b, co, 2)) {
+        e = wr_errors_take_late(b, co);
         wr_enter_end(b, co);
     }
     return e;

@@ -19,6 +19,12 @@ static struct wr_lua_stream *of(struct wr_stream *s)
 
 /* ---- the environment */
 
+void wr_luastream_push_slot(lua_State *L, struct wr_bind *b, int slot)
+{
+    lua_pushvalue(b->anchor, slot);
+    lua_xmove(b->anchor, L, 1);
+}
+
 void wr_luastream_push_env(lua_State *L, struct wr_bind *b, struct wr_stream *s)
 {
     if (of(s)->gone) {
@@ -119,9 +125,12 @@ static void fill_env(lua_State *L, struct wr_bind *b, struct wr_lua_stream *ls, 
     lua_rawseti(L, env, WR_ENV_HANDLERS);
     lua_pushvalue(L, env);
     lua_setfenv(L, userdata);
+    wr_luastream_push_slot(L, b, WR_SLOT_ENVS);
     lua_pushvalue(L, env);
-    lua_xmove(L, b->anchor, 1);
-    lua_rawseti(b->anchor, WR_SLOT_ENVS, (int)ls->s.id);
+    lua_rawseti(L, -2, (int)ls->s.id);
+    wr_luastream_push_slot(L, b, WR_SLOT_PINS);
+    lua_pushboolean(L, 0); /* so that there is room when it is held */
+    lua_rawseti(L, -2, (int)ls->s.id);
 }
 
 struct wr_lua_stream *wr_luastream_make(lua_State *L, struct wr_bind *b, size_t size, const struct wr_stream_ops *ops,
@@ -185,66 +194,86 @@ static void hold(struct wr_stream *s, bool held)
     lua_rawseti(b->anchor, WR_SLOT_PINS, (int)s->id);
 }
 
-/* Sets what S's table of edges has at KEY to the value on top of the anchor, which is popped. */
-static void note(struct wr_stream *s, int key)
+/* Sets what S's table of edges has at KEY to the value on top of L, which is popped. */
+static void note(lua_State *L, struct wr_stream *s, int key)
 {
-    struct wr_bind *b = of(s)->b;
-    lua_State *A = b->anchor;
-    luaL_checkstack(A, 8, "edges");
-    wr_luastream_push_env(A, b, s);
-    if (!lua_istable(A, -1)) {
-        lua_pop(A, 2);
+    wr_luastream_push_env(L, of(s)->b, s);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 2);
         return;
     }
-    lua_rawgeti(A, -1, WR_ENV_EDGES);
-    if (lua_isnil(A, -1)) {
-        lua_pop(A, 1);
-        lua_newtable(A);
-        lua_pushvalue(A, -1);
-        lua_rawseti(A, -3, WR_ENV_EDGES);
+    lua_rawgeti(L, -1, WR_ENV_EDGES);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, WR_ENV_EDGES);
     }
-    lua_pushvalue(A, -3);
-    lua_rawseti(A, -2, key);
-    lua_pop(A, 3);
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -2, key);
+    lua_pop(L, 3);
 }
 
-static void note_edge(struct wr_stream *s, struct wr_stream *other, bool made)
+static void note_edge(lua_State *L, struct wr_stream *s, struct wr_stream *other, bool made)
 {
-    struct wr_bind *b = of(s)->b;
     if (made)
-        push_field(b->anchor, b, other, WR_ENV_USERDATA);
+        push_field(L, of(s)->b, other, WR_ENV_USERDATA);
     else
-        lua_pushnil(b->anchor);
-    note(s, (int)other->id);
+        lua_pushnil(L);
+    note(L, s, (int)other->id);
+}
+
+struct edge {
+    struct wr_stream *source, *dest;
+    bool made;
+};
+
+static int note_both(lua_State *L, void *arg)
+{
+    const struct edge *e = arg;
+    note_edge(L, e->source, e->dest, e->made);
+    note_edge(L, e->dest, e->source, e->made);
+    return 0;
 }
 
 void wr_luastream_edge(struct wr_stream *source, struct wr_stream *dest, bool made)
 {
-    if (of(source)->gone || of(dest)->gone || of(source)->b->closing)
-        return;
-    note_edge(source, dest, made);
-    note_edge(dest, source, made);
+    struct wr_bind *b = of(source)->b;
+    struct edge e = {source, dest, made};
+    if (!of(source)->gone && !of(dest)->gone && !b->closing)
+        wr_enter_guard(b, b->L, note_both, &e);
+}
+
+struct company {
+    struct wr_stream *const *streams;
+    uint32_t count;
+    int key;
+    bool made;
+};
+
+static int note_company(lua_State *L, void *arg)
+{
+    const struct company *c = arg;
+    if (c->made)
+        lua_createtable(L, (int)c->count, 0);
+    else
+        lua_pushnil(L);
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (c->made) {
+            push_field(L, of(c->streams[i])->b, c->streams[i], WR_ENV_USERDATA);
+            lua_rawseti(L, -2, (int)i + 1);
+        }
+        lua_pushvalue(L, -1);
+        note(L, c->streams[i], -c->key);
+    }
+    return 0;
 }
 
 void wr_luastream_company(struct wr_bind *b, struct wr_stream *const *streams, uint32_t count, int key, bool made)
 {
-    lua_State *A = b->anchor;
-    if (b->closing)
-        return;
-    luaL_checkstack(A, 8, "pipelines");
-    if (made)
-        lua_createtable(A, (int)count, 0);
-    else
-        lua_pushnil(A);
-    for (uint32_t i = 0; i < count; i++) {
-        if (made) {
-            push_field(A, b, streams[i], WR_ENV_USERDATA);
-            lua_rawseti(A, -2, (int)i + 1);
-        }
-        lua_pushvalue(A, -1);
-        note(streams[i], -key);
-    }
-    lua_pop(A, 1);
+    struct company c = {streams, count, key, made};
+    if (!b->closing)
+        wr_enter_guard(b, b->L, note_company, &c);
 }
 
 static struct wr_ring *ring_of(struct wr_stream *s, enum wr_side side)
@@ -252,12 +281,24 @@ static struct wr_ring *ring_of(struct wr_stream *s, enum wr_side side)
     return side == WR_SIDE_READ ? &s->sh->r : &s->sh->w;
 }
 
-/* Doubles the ring whose table is on top of L. Indices are the script's to spoil, never C's to follow. */
-static int grow(lua_State *L, struct wr_ring *r)
+static void push_ring(lua_State *L, struct wr_bind *b, struct wr_stream *s, enum wr_side side)
 {
+    push_field(L, b, s, side == WR_SIDE_READ ? WR_ENV_READ_RING : WR_ENV_WRITE_RING);
+}
+
+struct growth {
+    struct wr_stream *s;
+    enum wr_side side;
+};
+
+/* Doubles the table of a ring; without memory for that it stays as it was. Indices are the script's to spoil,
+ * never C's to follow. */
+static int grow_guarded(lua_State *L, void *arg)
+{
+    const struct growth *g = arg;
+    struct wr_ring *r = ring_of(g->s, g->side);
+    push_ring(L, of(g->s)->b, g->s, g->side);
     int32_t mask = r->mask;
-    if (mask < 0 || mask >= RING_MAX)
-        return -1;
     int32_t bigger = mask * 2 + 1, count = (int32_t)((uint32_t)r->tail - (uint32_t)r->head);
     lua_createtable(L, bigger + 1, 0);
     for (int32_t i = 0; i <= bigger; i++) {
@@ -268,13 +309,20 @@ static int grow(lua_State *L, struct wr_ring *r)
         lua_rawgeti(L, -2, (int)((uint32_t)(r->head + i) & (uint32_t)mask));
         lua_rawseti(L, -2, (int)((uint32_t)(r->head + i) & (uint32_t)bigger));
     }
-    for (int32_t i = 0; i <= bigger; i++) {
+    for (int32_t n = 0, i = mask + 1; n <= bigger; n++, i = (i + 1) & bigger) { /* first what makes the table grow */
         lua_rawgeti(L, -1, i);
         lua_rawseti(L, -3, i);
     }
-    lua_pop(L, 1);
     r->mask = bigger;
     return 0;
+}
+
+static int grow(struct wr_stream *s, enum wr_side side)
+{
+    struct wr_bind *b = of(s)->b;
+    struct growth g = {s, side};
+    int32_t mask = ring_of(s, side)->mask;
+    return mask < 0 || mask >= RING_MAX || wr_enter_guard(b, b->L, grow_guarded, &g) < 0 ? -1 : 0;
 }
 
 static int store(struct wr_stream *s, enum wr_side side, int32_t at, int handle)
@@ -282,8 +330,8 @@ static int store(struct wr_stream *s, enum wr_side side, int32_t at, int handle)
     struct wr_bind *b = of(s)->b;
     lua_State *A = b->anchor;
     struct wr_ring *r = ring_of(s, side);
-    push_field(A, b, s, side == WR_SIDE_READ ? WR_ENV_READ_RING : WR_ENV_WRITE_RING);
-    if (!lua_istable(A, -1) || ((int32_t)((uint32_t)r->tail - (uint32_t)r->head) > r->mask && grow(A, r))) {
+    push_ring(A, b, s, side);
+    if (!lua_istable(A, -1) || ((int32_t)((uint32_t)r->tail - (uint32_t)r->head) > r->mask && grow(s, side))) {
         lua_pop(A, 1);
         return -1;
     }
@@ -299,7 +347,7 @@ static int take(struct wr_stream *s, enum wr_side side, int32_t at)
     lua_State *A = b->anchor;
     int slot = (int)((uint32_t)at & (uint32_t)ring_of(s, side)->mask);
     luaL_checkstack(A, 8, "objects on their way");
-    push_field(A, b, s, side == WR_SIDE_READ ? WR_ENV_READ_RING : WR_ENV_WRITE_RING);
+    push_ring(A, b, s, side);
     if (lua_istable(A, -1)) {
         lua_rawgeti(A, -1, slot);
         lua_pushboolean(A, 0);
@@ -316,39 +364,36 @@ static void drop(struct wr_flow *f, int handle)
     lua_settop(b->anchor, handle - 1);
 }
 
-static int convert(struct wr_flow *f, const struct wr_item *item, struct wr_item *out)
+static enum wr_code convert(struct wr_flow *f, const struct wr_item *item, struct wr_item *out)
 {
     struct wr_bind *b = f->user;
     luaL_checkstack(b->anchor, 8, "objects on their way");
     *out = (struct wr_item){0};
     if (!item->object) {
-        wr_luastream_push_item(b->anchor, b, item);
+        if (!wr_luastream_push_item(b->anchor, b, item))
+            return WR_E_NO_MEMORY;
         out->object = lua_gettop(b->anchor);
-        return 0;
+        return WR_E_OK;
     }
     if (lua_type(b->anchor, item->object) != LUA_TSTRING)
-        return -1;
+        return WR_E_INVALID_ARG_TYPE;
     size_t len;
     const char *bytes = lua_tolstring(b->anchor, item->object, &len);
-    return wr_chunk_copy(&b->alloc, &out->bytes, bytes, len);
+    return wr_chunk_copy(&b->alloc, &out->bytes, bytes, len) ? WR_E_NO_MEMORY : WR_E_OK;
 }
 
-static const char *const event_names[] = {
-#define X(name, text) text,
-    WR_EVENTS(X)
-#undef X
-};
-
-static void push_data(lua_State *co, struct wr_bind *b, enum wr_event ev, const struct wr_event_data *data)
+/* Whether there was memory. */
+static bool push_data(lua_State *co, struct wr_bind *b, enum wr_event ev, const struct wr_event_data *data)
 {
     if (ev == WR_EV_DATA)
-        wr_luastream_push_item(co, b, data->item);
-    else if (ev == WR_EV_ERROR)
+        return wr_luastream_push_item(co, b, data->item);
+    if (ev == WR_EV_ERROR)
         wr_errors_push(b, co, data->error);
     else if (data->other)
         wr_luastream_push_self(co, b, data->other);
     else
         lua_pushnil(co);
+    return true;
 }
 
 /* An 'error' that nobody listens to, and nobody in the core looks after, goes to the emitter all the same, which raises. */
@@ -363,9 +408,12 @@ static void event(struct wr_stream *s, enum wr_event ev, const struct wr_event_d
         return;
     }
     wr_luastream_push_self(co, b, s);
-    lua_pushstring(co, event_names[ev]);
-    push_data(co, b, ev, data);
-    wr_enter_call(b, co, 3);
+    lua_rawgeti(b->anchor, WR_SLOT_EVENTS, (int)ev + 1);
+    lua_xmove(b->anchor, co, 1);
+    if (push_data(co, b, ev, data))
+        wr_enter_call(b, co, 3);
+    else
+        wr_enter_end(b, co);
 }
 
 const struct wr_host_ops wr_luastream_host = {
@@ -392,14 +440,22 @@ int wr_luastream_item(lua_State *L, struct wr_bind *b, bool objects, int index, 
     return *no_memory ? -1 : 0;
 }
 
-void wr_luastream_push_item(lua_State *L, struct wr_bind *b, const struct wr_item *item)
+static int push_bytes(lua_State *L, void *arg)
+{
+    const struct wr_chunk *bytes = arg;
+    lua_pushlstring(L, bytes->len ? (const char *)bytes->data : "", bytes->len);
+    return 1;
+}
+
+bool wr_luastream_push_item(lua_State *L, struct wr_bind *b, const struct wr_item *item)
 {
     if (!item->object) {
-        lua_pushlstring(L, item->bytes.len ? (const char *)item->bytes.data : "", item->bytes.len);
-        return;
+        struct wr_chunk bytes = item->bytes;
+        return wr_enter_guard(b, L, push_bytes, &bytes) == 1;
     }
     lua_pushvalue(b->anchor, item->object);
     lua_xmove(b->anchor, L, 1);
+    return true;
 }
 
 /* ---- core functions */

@@ -45,6 +45,9 @@ struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index);
     struct wr_bind *b = wr_bind_self(L);                                                                               \
     struct wr_stream *s = wr_luastream_arg(L, b, 1)
 
+/* Pushes the table in SLOT of the anchor's (WR_SLOT_...): what may raise must not be done on the anchor itself. */
+void wr_luastream_push_slot(lua_State *L, struct wr_bind *b, int slot);
+
 /* The environment table of S pushed on L (nil if S is gone). */
 void wr_luastream_push_env(lua_State *L, struct wr_bind *b, struct wr_stream *s);
 
@@ -72,8 +75,9 @@ void wr_luastream_release(struct wr_stream *s);
  * nothing is on its way: the value is of the wrong type, or (NO_MEMORY set) there was no memory. */
 int wr_luastream_item(lua_State *L, struct wr_bind *b, bool objects, int index, struct wr_item *out, bool *no_memory);
 
-/* Pushes ITEM's value on L: the object, or a string of the bytes. */
-void wr_luastream_push_item(lua_State *L, struct wr_bind *b, const struct wr_item *item);
+/* Pushes ITEM's value on L: the object, or a string of the bytes; false, and nothing is pushed, if there is no memory for that,
+ * of which the run will end (wr_enter_starve). Does not raise. */
+bool wr_luastream_push_item(lua_State *L, struct wr_bind *b, const struct wr_item *item);
 
 /* Registers this file's core functions. */
 void wr_luastream_open(lua_State *L, struct wr_bind *b);

@@ -101,11 +101,12 @@ static int read_chunk(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
+    bool pushed = !over && wr_luastream_push_item(L, b, &item);
+    wr_item_drop(&b->flow, &item);
     if (over) /* decided difference 3 */
         lua_pushnil(L);
-    else
-        wr_luastream_push_item(L, b, &item);
-    wr_item_drop(&b->flow, &item);
+    else if (!pushed)
+        return luaL_error(L, "out of memory");
     return 1;
 }
 
@@ -189,19 +190,25 @@ static void check_writable(lua_State *L, struct wr_bind *b, struct wr_stream *s)
         wr_errors_raise(b, L, "ERR_METHOD_NOT_IMPLEMENTED", "this stream is not writable");
 }
 
-/* The chunk at 2 as an item, raising if it is none. */
-static struct wr_item chunk_arg(lua_State *L, struct wr_bind *b, struct wr_stream *s)
-{
+/* A write's chunk at 2 and callback at 3. */
+struct order {
     struct wr_item item;
-    bool no_memory;
+    struct wr_done done;
+};
+
+/* Raises if there is no chunk, or no memory: what may raise comes first, since nobody would drop the object again. */
+static struct order order_arg(lua_State *L, struct wr_bind *b, struct wr_stream *s)
+{
+    struct order o;
+    bool no_memory, objects = (s->has & WR_OBJECTS_WRITE) != 0;
     if (lua_isnoneornil(L, 2))
         wr_errors_raise(b, L, "ERR_STREAM_NULL_VALUES", "May not write nil values to stream");
-    if (wr_luastream_item(L, b, (s->has & WR_OBJECTS_WRITE) != 0, 2, &item, &no_memory)) {
-        if (no_memory)
-            luaL_error(L, "out of memory");
+    if (!objects && lua_type(L, 2) != LUA_TSTRING)
         wr_errors_raise(b, L, "ERR_INVALID_ARG_TYPE", no_chunk(L));
-    }
-    return item;
+    o.done = wr_methods_callback(L, b, s, 3);
+    if (wr_luastream_item(L, b, objects, 2, &o.item, &no_memory))
+        luaL_error(L, "out of memory");
+    return o;
 }
 
 /* A chunk went out to a handler that is not there. */
@@ -216,10 +223,10 @@ static int write_chunk(lua_State *L)
     WR_LUASTREAM_SELF;
     lua_settop(L, 3);
     check_writable(L, b, s);
-    struct wr_item item = chunk_arg(L, b, s);
-    int handle = item.object;
+    struct order o = order_arg(L, b, s);
+    int handle = o.item.object;
     uint32_t out = s->w_out;
-    bool more = wr_writable_write(s, item, wr_methods_callback(L, b, s, 3));
+    bool more = wr_writable_write(s, o.item, o.done);
     if (handle)
         b->flow.host->drop(&b->flow, handle);
     check_handler(L, b, s, out);
@@ -237,10 +244,10 @@ static int finish(lua_State *L)
     if (lua_isnil(L, 2)) {
         wr_writable_end(s, NULL, wr_methods_callback(L, b, s, 3));
     } else {
-        struct wr_item item = chunk_arg(L, b, s);
-        int handle = item.object;
+        struct order o = order_arg(L, b, s);
+        int handle = o.item.object;
         uint32_t out = s->w_out;
-        wr_writable_end(s, &item, wr_methods_callback(L, b, s, 3));
+        wr_writable_end(s, &o.item, o.done);
         if (handle)
             b->flow.host->drop(&b->flow, handle);
         check_handler(L, b, s, out);

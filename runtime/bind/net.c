@@ -57,9 +57,19 @@ static struct wr_bind *bind_of(struct wr_socket *so)
     return of_stream(so->s)->ls.b;
 }
 
+struct happening {
+    const struct wr_fault *fault;
+    const char *syscall;
+    const struct wr_address *address; /* or NULL */
+};
+
 /* Pushes what becomes the error object: Node's message and fields. */
-static void push_error(lua_State *L, const struct wr_fault *fault, const char *syscall, const struct wr_address *a)
+static int push_error(lua_State *L, void *arg)
 {
+    const struct happening *h = arg;
+    const struct wr_fault *fault = h->fault;
+    const char *syscall = h->syscall;
+    const struct wr_address *a = h->address;
     lua_createtable(L, 0, 6);
     int table = lua_gettop(L);
     lua_pushstring(L, fault->code);
@@ -83,6 +93,7 @@ static void push_error(lua_State *L, const struct wr_fault *fault, const char *s
     }
     if (n)
         lua_setfield(L, table, "address");
+    return 1;
 }
 
 static struct wr_error *make_error(struct wr_socket *so, int number, const char *syscall, const struct wr_address *a)
@@ -92,13 +103,23 @@ static struct wr_error *make_error(struct wr_socket *so, int number, const char 
     lua_State *co = wr_enter(b, WR_CALL_ERROR);
     if (!co)
         return NULL;
-    push_error(co, &fault, syscall, a);
+    struct happening h = {&fault, syscall, a};
+    if (wr_enter_guard(b, co, push_error, &h) < 0) {
+        wr_enter_end(b, co);
+        return NULL;
+    }
     lua_pushnil(co);
     if (!wr_enter_run(b, co, 2))
         return NULL;
-    struct wr_error *e = wr_errors_take(b, co, -1);
+    struct wr_error *e = wr_errors_take_late(b, co);
     wr_enter_end(b, co);
     return e;
+}
+
+static int push_name(lua_State *L, void *arg)
+{
+    lua_pushstring(L, arg);
+    return 1;
 }
 
 static void tell(struct wr_socket *so, const char *event)
@@ -108,8 +129,10 @@ static void tell(struct wr_socket *so, const char *event)
     if (!co)
         return;
     wr_luastream_push_self(co, b, so->s);
-    lua_pushstring(co, event);
-    wr_enter_call(b, co, 2);
+    if (wr_enter_guard(b, co, push_name, (void *)(uintptr_t)event) == 1)
+        wr_enter_call(b, co, 2);
+    else
+        wr_enter_end(b, co);
 }
 
 static void connected(struct wr_socket *so)
@@ -329,7 +352,7 @@ static void on_released(struct wr_listen *l)
     struct net_listener *nl = (struct net_listener *)(void *)l;
     int anchor = nl->anchor;
     nl->anchor = LUA_NOREF;
-    if (!nl->net->b->closing)
+    if (nl->net->b->L)
         luaL_unref(nl->net->b->L, LUA_REGISTRYINDEX, anchor);
 }
 
@@ -449,8 +472,14 @@ static int collect(lua_State *L)
 void wr_net_close(struct wr_bind *b)
 {
     struct net *net = net_of(b->L);
-    if (net)
-        close_all(net);
+    if (!net)
+        return;
+    close_all(net);
+    if (!b->closing)
+        return;
+    luaL_unref(b->L, LUA_REGISTRYINDEX, net->accepted);
+    luaL_unref(b->L, LUA_REGISTRYINDEX, net->closed);
+    net->accepted = net->closed = LUA_NOREF;
 }
 
 static void make_net(lua_State *L, struct wr_bind *b)

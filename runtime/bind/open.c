@@ -105,13 +105,33 @@ static int pace_on(lua_State *L)
     return 0;
 }
 
+static int push_no_memory(lua_State *L, void *arg)
+{
+    struct wr_bind *b = arg;
+    if (b->no_memory == LUA_NOREF)
+        lua_pushliteral(L, "out of memory");
+    else
+        lua_rawgeti(L, LUA_REGISTRYINDEX, b->no_memory);
+    return 1;
+}
+
+/* Something was lost for want of memory. The error is uncaught; if somebody listens to those, the run ends all the same. */
+static void starve(struct wr_bind *b)
+{
+    b->flow.no_memory = false;
+    b->failed = b->starved = true;
+    if (wr_enter_guard(b, b->L, push_no_memory, b) > 0)
+        wr_enter_uncaught(b, b->L);
+    b->flow.no_memory = false;
+}
+
 static bool drain(void *user)
 {
     struct wr_bind *b = user;
     pace(b);
-    bool more = wr_tick_drain(&b->flow, TICKS_A_DRAIN);
+    bool more = !b->flow.no_memory && wr_tick_drain(&b->flow, TICKS_A_DRAIN);
     if (b->flow.no_memory)
-        b->failed = true;
+        starve(b);
     if (b->failed)
         wr_loop_stop(b->loop);
     return more && !b->failed;
@@ -145,6 +165,10 @@ static int run_loop(lua_State *L)
     if (outside)
         wr_loop_enter(b->loop);
     b->outside = outside;
+    if (b->starved) {
+        b->starved = false;
+        return luaL_error(L, "out of memory");
+    }
     lua_pushboolean(L, dry);
     return 1;
 }
@@ -223,6 +247,11 @@ static int trampolines(lua_State *L)
         luaL_argcheck(L, lua_isfunction(L, -1), 1, names[i]);
         b->calls[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->calls[WR_CALL_ERROR]);
+    lua_pushliteral(L, "out of memory");
+    lua_pushliteral(L, "ENOMEM");
+    lua_call(L, 2, 1);
+    b->no_memory = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
 
@@ -323,7 +352,7 @@ static struct wr_bind *new_bind(lua_State *L)
     memset(b, 0, sizeof *b);
     for (int i = 0; i < WR_CALL_COUNT; i++)
         b->calls[i] = LUA_NOREF;
-    b->stream_meta = LUA_NOREF;
+    b->stream_meta = b->guard = b->no_memory = LUA_NOREF;
     wr_list_init(&b->timers);
     wr_list_init(&b->signals);
     lua_newtable(L);
@@ -333,6 +362,10 @@ static struct wr_bind *new_bind(lua_State *L)
     lua_setfield(L, LUA_REGISTRYINDEX, KEY);
     return b;
 }
+
+/* The collector cuts a stack to half of its size when less than a quarter of it is in use: so much is in use that the room which
+ * is made here, for objects on their way, stays. */
+enum { ANCHOR_HELD = 300, ANCHOR_ROOM = 800 };
 
 static void make_threads(lua_State *L, struct wr_bind *b)
 {
@@ -348,12 +381,19 @@ static void make_threads(lua_State *L, struct wr_bind *b)
         lua_pushboolean(b->anchor, false);
         lua_rawseti(b->anchor, WR_SLOT_RELAY, i);
     }
+    lua_newtable(b->anchor);
+#define X(name, text) (lua_pushliteral(b->anchor, text), lua_rawseti(b->anchor, -2, WR_EV_##name + 1));
+    WR_EVENTS(X)
+#undef X
+    lua_settop(b->anchor, lua_gettop(b->anchor) + ANCHOR_HELD);
+    luaL_checkstack(b->anchor, ANCHOR_ROOM, "objects on their way");
     weak_table(L, "k");
     b->ours = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "token");
     b->token = luaL_ref(L, LUA_REGISTRYINDEX);
+    wr_enter_open(L, b);
 }
 
 static void open_files(lua_State *L, struct wr_bind *b)
@@ -482,7 +522,7 @@ static void forget_coroutines(struct wr_bind *b)
 /* The state may live on, and must not keep what was weir's. */
 static void leave_registry(struct wr_bind *b)
 {
-    const int refs[] = {b->ours, b->token, b->stream_meta, b->own_anchor, b->own_thread};
+    const int refs[] = {b->ours, b->token, b->stream_meta, b->guard, b->no_memory, b->own_anchor, b->own_thread};
     forget_coroutines(b);
     for (int i = 0; i < WR_CALL_COUNT; i++)
         luaL_unref(b->L, LUA_REGISTRYINDEX, b->calls[i]);
@@ -492,6 +532,7 @@ static void leave_registry(struct wr_bind *b)
     lua_setfield(b->L, LUA_REGISTRYINDEX, KEY);
     for (unsigned i = 0; i < sizeof refs / sizeof *refs; i++) /* the thread that this is done in goes last */
         luaL_unref(b->L, LUA_REGISTRYINDEX, refs[i]);
+    b->L = b->anchor = NULL;
 }
 
 void wr_bind_close(struct wr_bind *b)

@@ -9,7 +9,7 @@ void wr_task_free(struct wr_task *t)
     struct wr_bind *b = t->b;
     if (t->clear)
         t->clear(t);
-    if (!b->closing) {
+    if (b->L) {
         luaL_unref(b->L, LUA_REGISTRYINDEX, t->callback);
         luaL_unref(b->L, LUA_REGISTRYINDEX, t->kept);
     }
@@ -22,6 +22,12 @@ static void work(struct wr_job *job)
     t->work(t);
 }
 
+static int results(lua_State *L, void *arg)
+{
+    struct wr_task *t = arg;
+    return t->results(t, L);
+}
+
 static void done(struct wr_job *job)
 {
     struct wr_task *t = (struct wr_task *)(void *)job;
@@ -31,9 +37,12 @@ static void done(struct wr_job *job)
     lua_State *co = b->closing ? NULL : wr_enter(b, WR_CALL_RUN);
     if (co) {
         lua_rawgeti(co, LUA_REGISTRYINDEX, t->callback);
-        int n = t->results(t, co);
+        int n = wr_enter_guard(b, co, results, t);
         wr_task_free(t);
-        wr_enter_call(b, co, n + 1);
+        if (n < 0)
+            wr_enter_end(b, co);
+        else
+            wr_enter_call(b, co, n + 1);
     } else {
         wr_task_free(t);
     }

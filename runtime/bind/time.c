@@ -7,6 +7,8 @@
 
 #include "time.h"
 
+enum { FEW = 8 }; /* values for which any stack has room */
+
 /* Packs the values from INDEX on into a table of the registry; its reference. */
 static int pack(lua_State *L, int index)
 {
@@ -21,29 +23,42 @@ static int pack(lua_State *L, int index)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* Pushes what was packed on CO; how many values. */
-static int unpack(lua_State *co, int ref)
+static int make_room(lua_State *L, void *arg)
+{
+    luaL_checkstack(L, *(int *)arg + 4, "too many arguments");
+    return 0;
+}
+
+/* Pushes what was packed on CO; how many values. None, not even the function, if there is no memory. */
+static int unpack(struct wr_bind *b, lua_State *co, int ref)
 {
     lua_rawgeti(co, LUA_REGISTRYINDEX, ref);
     int table = lua_gettop(co);
     lua_rawgeti(co, table, 0);
     int n = (int)lua_tointeger(co, -1);
     lua_pop(co, 1);
-    luaL_checkstack(co, n + 4, "too many arguments");
+    if (n > FEW && wr_enter_guard(b, co, make_room, &n) < 0)
+        n = 0;
     for (int i = 1; i <= n; i++)
         lua_rawgeti(co, table, i);
     lua_remove(co, table);
     return n;
 }
 
+static void call(struct wr_bind *b, lua_State *co, int n)
+{
+    if (n)
+        wr_enter_call(b, co, n);
+    else
+        wr_enter_end(b, co);
+}
+
 static void run_tick(struct wr_flow *f, struct wr_tick *t)
 {
     struct wr_bind *b = f->user;
     lua_State *co = wr_enter(b, WR_CALL_RUN);
-    if (co) {
-        int n = unpack(co, (int)t->done.arg);
-        wr_enter_call(b, co, n);
-    }
+    if (co)
+        call(b, co, unpack(b, co, (int)t->done.arg));
     luaL_unref(b->L, LUA_REGISTRYINDEX, (int)t->done.arg);
 }
 
@@ -64,9 +79,11 @@ static void wake_tick(struct wr_flow *f, struct wr_tick *t)
     lua_rawgeti(L, -1, 1);
     lua_State *co = lua_tothread(L, -1);
     if (co && lua_status(co) == LUA_YIELD) {
-        int n = unpack(co, (int)t->done.arg);
-        lua_remove(co, -n); /* the coroutine itself, which was packed first */
-        wr_enter_resume(b, co, n - 1);
+        int n = unpack(b, co, (int)t->done.arg);
+        if (n) {
+            lua_remove(co, -n); /* the coroutine itself, which was packed first */
+            wr_enter_resume(b, co, n - 1);
+        }
     }
     lua_pop(L, 2);
     luaL_unref(L, LUA_REGISTRYINDEX, (int)t->done.arg);
@@ -127,11 +144,11 @@ static void fire(struct lua_timer *t)
 {
     struct wr_bind *b = t->b;
     lua_State *co = wr_enter(b, WR_CALL_RUN);
-    int n = co ? unpack(co, t->packed) : 0;
+    int n = co ? unpack(b, co, t->packed) : 0;
     if (!t->repeat)
         let_go(t);
     if (co)
-        wr_enter_call(b, co, n);
+        call(b, co, n);
 }
 
 static void on_timer(struct wr_timer *timer)

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "pump.h"
+#include "finish.h"
 #include "readable.h"
 #include "tick.h"
 #include "writable.h"
@@ -97,7 +98,7 @@ void wr_life_fail(struct wr_stream *s, struct wr_error *err, bool sync)
         return;
     }
     wr_life_keep(s, err);
-    wr_writable_failed(s);
+    wr_finish_failed(s);
     if (sync)
         wr_tick_add(s->flow, error_tick, s, err, NOBODY);
     else

@@ -296,9 +296,9 @@ int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
 
 /* ---- a chunk on its way */
 
-/* The same chunk for DEST, which may want bytes where ITEM is an object, or the other way round; 0, or -1 if it cannot be. An
- * object that was made for it is to be dropped. */
-static int fit(struct wr_stream *dest, const struct wr_item *item, struct wr_item *out)
+/* The same chunk for DEST, which may want bytes where ITEM is an object, or the other way round; or why it cannot be. An object
+ * that was made for it is to be dropped. */
+static enum wr_code fit(struct wr_stream *dest, const struct wr_item *item, struct wr_item *out)
 {
     bool object = item->object != 0, wanted = (dest->has & WR_OBJECTS_WRITE) != 0;
     *out = (struct wr_item){.object = item->object};
@@ -306,15 +306,16 @@ static int fit(struct wr_stream *dest, const struct wr_item *item, struct wr_ite
         return dest->flow->host->convert(dest->flow, item, out);
     if (!object)
         out->bytes = wr_chunk_ref(&item->bytes);
-    return 0;
+    return WR_E_OK;
 }
 
 /* Writes ITEM to the edge's destination. Whether there may be more at once. */
 static bool write_one(struct wr_pipe *p, const struct wr_item *item)
 {
     struct wr_item mine;
-    if (fit(p->dest, item, &mine)) {
-        wr_life_fail_code(p->dest, WR_E_INVALID_ARG_TYPE, false);
+    enum wr_code code = fit(p->dest, item, &mine);
+    if (code) {
+        wr_life_fail_code(p->dest, code, false);
         return false;
     }
     if (!(p->dest->has & (WR_HAS_WRITE | WR_HAS_WRITEV)))

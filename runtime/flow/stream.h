@@ -40,10 +40,12 @@ struct wr_event_data {
     bool handled;               /* ERROR: somebody inside the core takes care of it */
 };
 
-/* What flow/ asks of its host. Objects travel by handles, which live strictly last in, first out. */
+/* What flow/ asks of its host. Objects travel by handles, which live strictly last in, first out. None of them jumps out of
+ * flow/: where the host has no memory it says so here, or sets wr_flow.no_memory. */
 struct wr_host_ops {
-    /* Bytes as an object of the host (a handle, to be dropped), or an object as bytes. 0, or -1 if it has none. */
-    int (*convert)(struct wr_flow *f, const struct wr_item *item, struct wr_item *out);
+    /* Bytes as an object of the host (a handle, to be dropped), or an object as bytes. WR_E_INVALID_ARG_TYPE if it has none,
+     * WR_E_NO_MEMORY. */
+    enum wr_code (*convert)(struct wr_flow *f, const struct wr_item *item, struct wr_item *out);
     /* EV happened to S. Called when somebody listens (see wr_shared.listens), and for every 'error'. */
     void (*event)(struct wr_stream *s, enum wr_event ev, const struct wr_event_data *data);
     /* Puts object HANDLE (borrowed) into S's ring at index AT, growing the table as needed. 0, or -1 for no memory. */
@@ -63,7 +65,7 @@ struct wr_stream_ops {
     void (*read)(struct wr_stream *s);      /* pushes by wr_readable_push, at once or later */
     /* N chunks are out: take them by wr_writable_out. Completes by wr_writable_done, in a transform by wr_transform_done. */
     void (*write)(struct wr_stream *s, uint32_t n);
-    void (*final)(struct wr_stream *s); /* wr_writable_finaled */
+    void (*final)(struct wr_stream *s); /* wr_finish_finaled */
     void (*flush)(struct wr_stream *s); /* wr_transform_flushed */
     /* ERR is borrowed, NULL if none. Completes by wr_life_destroyed. */
     void (*destroy)(struct wr_stream *s, struct wr_error *err);

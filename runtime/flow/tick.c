@@ -115,15 +115,15 @@ bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
     if (f->draining)
         return f->ticks.count || f->wakes.count;
     f->draining = true;
-    while (limit && (f->ticks.count || f->wakes.count)) {
-        for (; f->ticks.count && limit; limit--)
+    while (limit && !f->no_memory && (f->ticks.count || f->wakes.count)) {
+        for (; f->ticks.count && limit && !f->no_memory; limit--)
             run_first(f, &f->ticks);
-        for (; f->wakes.count && limit; limit--)
+        for (; f->wakes.count && limit && !f->no_memory; limit--)
             run_first(f, &f->wakes);
     }
     f->draining = false;
     release_idle(f);
-    return f->ticks.count || f->wakes.count;
+    return !f->no_memory && (f->ticks.count || f->wakes.count);
 }
 
 /* One tick for all that flow: their row is linked through the streams, which costs less than a tick each. */

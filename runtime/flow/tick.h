@@ -50,7 +50,8 @@ struct wr_flow {
     struct wr_run *run; /* the relay under way, until somebody touches it (pump.c) */
     uint32_t moved;     /* chunks that bursts have moved within this tick */
     uint32_t relays;    /* calls of `burst` that have not returned */
-    bool no_memory;     /* a tick was lost: the host must end the run with an out-of-memory error */
+    /* A tick was lost, and no other runs: the host must end the run with an out-of-memory error, and clear it. */
+    bool no_memory;
 };
 
 /* Readies F. HOST, FREE_STREAM and WAKE as above; ONE: everything takes the exact path. */
@@ -71,7 +72,8 @@ void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct w
 /* Puts wr_readable_flow(S) off. One tick does it for all streams that wait for it. */
 void wr_tick_flow(struct wr_stream *s);
 
-/* Runs ticks until none is left or LIMIT have run. Whether some are left. Does nothing when called from inside a tick. */
+/* Runs ticks until none is left, LIMIT have run or no_memory is set. Whether some are left that can be run. Does nothing when
+ * called from inside a tick. */
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit);
 
 #endif

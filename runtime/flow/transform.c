@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A transform is a duplex whose `write` pushes and whose `read` gives the callback back that was kept while the readable side
  * was full: that is all of its backpressure. */
+#include "finish.h"
 #include "life.h"
 #include "readable.h"
 #include "tick.h"
@@ -58,7 +59,7 @@ void wr_transform_flushed(struct wr_stream *s, struct wr_error *err)
     if (!err)
         wr_readable_eof(s);
     if (!(s->has & WR_HAS_FINAL))
-        wr_writable_finaled(s, err);
+        wr_finish_finaled(s, err);
     else if (err)
         wr_life_destroy(s, err);
 }

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "finish.h"
 #include "life.h"
 #include "pump.h"
 #include "tick.h"
@@ -48,133 +49,6 @@ static void call(struct wr_stream *s, struct wr_done done, struct wr_error *err)
 static struct wr_error *reason(struct wr_stream *s)
 {
     return s->errored ? wr_error_ref(s->errored) : wr_error_new(s->flow->alloc, wr_error_fault(WR_E_DESTROYED));
-}
-
-/* ---- finishing */
-
-static bool may_finish(const struct wr_stream *s)
-{
-    return ending(s) && s->write != WR_WRITE_FINISHED && !wr_stream_destroyed(s) && wr_stream_constructed(s) &&
-           !s->w_out && !s->errored && !s->error_emitted && !(s->w & WR_W_PROCESSING) && !wr_writable_waiting(s) &&
-           wr_writable_length(s) == 0;
-}
-
-static void call_ends(struct wr_stream *s, struct wr_error *err)
-{
-    for (uint32_t n = s->w_ends.count; n && s->w_ends.count; n--) {
-        struct wr_done done;
-        wr_fifo_take(&s->w_ends, &done);
-        call(s, done, err);
-    }
-}
-
-static void finish(struct wr_stream *s)
-{
-    s->pending--;
-    if (s->write == WR_WRITE_PREFINISHED)
-        wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_FINISH);
-    call_ends(s, NULL);
-    wr_stream_emit(s, WR_EV_FINISH, NULL, NULL, NULL);
-    wr_life_settle(s);
-}
-
-static void finish_tick(struct wr_flow *f, struct wr_tick *t)
-{
-    (void)f;
-    finish(t->stream);
-}
-
-static void finish_if_tick(struct wr_flow *f, struct wr_tick *t)
-{
-    (void)f;
-    if (may_finish(t->stream))
-        finish(t->stream);
-    else
-        t->stream->pending--;
-}
-
-/* A transform whose `final` is the user's own flushes at 'prefinish', before anybody is told. */
-static void prefinish(struct wr_stream *s)
-{
-    wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_PREFINISH);
-    if (s->has & WR_IS_TRANSFORM && s->has & WR_HAS_FINAL) {
-        if (s->has & WR_HAS_FLUSH && !wr_stream_destroyed(s))
-            s->ops->flush(s);
-        else
-            wr_transform_flushed(s, NULL);
-    }
-    wr_stream_emit(s, WR_EV_PREFINISH, NULL, NULL, NULL);
-}
-
-static bool has_final(const struct wr_stream *s)
-{
-    return s->has & (WR_HAS_FINAL | WR_IS_TRANSFORM) && !wr_stream_destroyed(s);
-}
-
-static void run_final(struct wr_stream *s)
-{
-    wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_FINAL);
-    s->w |= WR_W_FINAL_OUT | WR_W_SYNC;
-    s->pending++;
-    if (s->has & WR_HAS_FINAL)
-        s->ops->final(s);
-    else if (s->has & WR_HAS_FLUSH)
-        s->ops->flush(s);
-    else
-        wr_transform_flushed(s, NULL);
-    s->w &= ~(uint32_t)WR_W_SYNC;
-}
-
-void wr_writable_failed(struct wr_stream *s)
-{
-    bool busy = s->w_out || s->corked || s->w & (WR_W_PROCESSING | WR_W_FINAL_OUT) || !wr_stream_constructed(s);
-    if (s->errored && !busy && !wr_stream_destroyed(s) && wr_writable_owes(s))
-        wr_writable_forget_later(s);
-}
-
-static void maybe_finish(struct wr_stream *s, bool sync)
-{
-    wr_writable_failed(s);
-    if (!may_finish(s))
-        return;
-    if (s->write == WR_WRITE_ENDING) {
-        if (has_final(s))
-            run_final(s);
-        else
-            prefinish(s);
-    }
-    if (s->pending)
-        return;
-    if (sync) {
-        s->pending++;
-        wr_tick_add(s->flow, finish_if_tick, s, NULL, NOBODY);
-    } else if (may_finish(s)) {
-        s->pending++;
-        finish(s);
-    }
-}
-
-void wr_writable_finaled(struct wr_stream *s, struct wr_error *err)
-{
-    wr_stream_check(s);
-    if (s->write >= WR_WRITE_PREFINISHED || !(s->w & WR_W_FINAL_OUT)) {
-        if (err)
-            wr_life_fail(s, err, false);
-        else
-            wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
-        return;
-    }
-    s->w &= ~(uint32_t)WR_W_FINAL_OUT;
-    s->pending--;
-    if (err) {
-        call_ends(s, err);
-        wr_life_fail(s, err, (s->w & WR_W_SYNC) != 0);
-    } else if (may_finish(s)) {
-        prefinish(s);
-        s->pending++;
-        wr_tick_add(s->flow, finish_tick, s, NULL, NOBODY);
-    }
-    wr_writable_failed(s);
 }
 
 /* ---- handing chunks to the handler */
@@ -222,12 +96,16 @@ static void lose_one(struct wr_stream *s)
 }
 
 /* How many chunks go out at once. */
-static uint32_t batch_size(const struct wr_stream *s)
+static uint32_t batch_size(struct wr_stream *s)
 {
     uint32_t waiting = wr_writable_waiting(s);
     if (!(s->has & WR_HAS_WRITEV) || waiting < 2)
         return waiting ? 1 : 0;
-    return waiting < WR_WRITEV_MAX ? waiting : WR_WRITEV_MAX;
+    if (waiting > WR_WRITEV_MAX)
+        waiting = WR_WRITEV_MAX;
+    if (waiting > 1 && !objects(s) && wr_queue_reserve(&s->w_batch, waiting))
+        return 1; /* for which there is room since it was written */
+    return waiting;
 }
 
 static bool may_write(const struct wr_stream *s)
@@ -297,7 +175,7 @@ static void after_write(struct wr_stream *s, uint32_t count)
     if (wr_stream_destroyed(s))
         wr_writable_forget(s);
     if (ending(s))
-        maybe_finish(s, true);
+        wr_finish_maybe(s, true);
 }
 
 static void after_tick(struct wr_flow *f, struct wr_tick *t)
@@ -338,7 +216,7 @@ static void written_in_handler(struct wr_stream *s, uint32_t callbacks)
     } else {
         s->pending--;
         if (ending(s))
-            maybe_finish(s, true);
+            wr_finish_maybe(s, true);
     }
 }
 
@@ -415,7 +293,7 @@ void wr_writable_after_burst(struct wr_stream *s)
     }
     write_waiting(s);
     if (ending(s))
-        maybe_finish(s, true);
+        wr_finish_maybe(s, true);
 }
 
 bool wr_writable_owes(const struct wr_stream *s)
@@ -448,7 +326,7 @@ void wr_writable_forget(struct wr_stream *s)
         forget_chunk(s);
         call(s, done, err);
     }
-    call_ends(s, err);
+    wr_finish_ends(s, err);
     wr_error_unref(err);
 }
 
@@ -520,7 +398,7 @@ static bool accept(struct wr_stream *s, struct wr_item *item, struct wr_done don
     s->pending++;
     if (!must_wait)
         hand_over(s, 1);
-    wr_writable_failed(s);
+    wr_finish_failed(s);
     int32_t length = wr_writable_length(s);
     bool room = length < s->sh->w.mark || length == 0;
     if (!room)
@@ -581,7 +459,7 @@ void wr_writable_end(struct wr_stream *s, struct wr_item *item, struct wr_done d
     }
     if (!code && s->write == WR_WRITE_OPEN && !s->errored) {
         wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_END);
-        maybe_finish(s, true);
+        wr_finish_maybe(s, true);
     } else if (!code && s->write == WR_WRITE_FINISHED) {
         code = WR_E_ALREADY_FINISHED;
     } else if (!code && wr_stream_destroyed(s)) {
@@ -597,5 +475,5 @@ void wr_writable_constructed(struct wr_stream *s)
     if (!s->w_out)
         write_waiting(s);
     if (ending(s))
-        maybe_finish(s, false);
+        wr_finish_maybe(s, false);
 }

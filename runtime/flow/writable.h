@@ -43,9 +43,6 @@ void wr_writable_done(struct wr_stream *s, struct wr_error *err);
 /* A burst is over and its handler free: what was written meanwhile, or an end, is looked after. */
 void wr_writable_after_burst(struct wr_stream *s);
 
-/* The handler `final` has completed. */
-void wr_writable_finaled(struct wr_stream *s, struct wr_error *err);
-
 /* S was constructed: write what has waited. */
 void wr_writable_constructed(struct wr_stream *s);
 
@@ -54,10 +51,6 @@ void wr_writable_forget(struct wr_stream *s);
 
 /* The same in the next tick. */
 void wr_writable_forget_later(struct wr_stream *s);
-
-/* S may have failed without being destroyed, with nothing under way that would write what waits, or finish: that is called back
- * in a tick. Node keeps it for ever (decided difference 6). */
-void wr_writable_failed(struct wr_stream *s);
 
 /* Is something there that wr_writable_forget would call back? */
 bool wr_writable_owes(const struct wr_stream *s);

@@ -6,8 +6,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "alloc.h"
 #include "open.h"
 #include "repl.h"
+
+#ifdef WR_HARD
+/* In the hard build Lua's memory comes through a door of its own. The state is made first: LuaJIT does not survive that its
+ * first allocations fail. */
+static void *door(void *user, void *ptr, size_t old_size, size_t new_size)
+{
+    if (new_size)
+        return wr_alloc_resize(user, ptr, old_size, new_size);
+    wr_alloc_free(user, ptr, old_size);
+    return NULL;
+}
+
+static lua_State *new_state(struct wr_alloc *memory)
+{
+    wr_alloc_init(memory, NULL, NULL);
+    wr_alloc_harden(memory, "none");
+    lua_State *L = lua_newstate(door, memory);
+    wr_alloc_harden(memory, "lua");
+    return L;
+}
+#else
+static lua_State *new_state(struct wr_alloc *memory)
+{
+    (void)memory;
+    return luaL_newstate();
+}
+#endif
 
 static void push_arguments(lua_State *L, int argc, char **argv)
 {
@@ -18,37 +46,39 @@ static void push_arguments(lua_State *L, int argc, char **argv)
     }
 }
 
+struct call {
+    int argc;
+    char **argv;
+    int status;
+};
+
 /* Calls command.lua with what it needs of C; the exit status is its result. */
 static int run(lua_State *L)
 {
-    int argc = (int)lua_tointeger(L, 1);
-    char **argv = lua_touserdata(L, 2);
+    struct call *call = lua_touserdata(L, 1);
     luaL_openlibs(L);
     wr_open_preload(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "weir.command");
     lua_call(L, 1, 1);
-    push_arguments(L, argc, argv);
+    push_arguments(L, call->argc, call->argv);
     wr_repl_push(L);
     lua_call(L, 2, 1);
-    return 1;
+    call->status = (int)lua_tointeger(L, -1);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    lua_State *L = luaL_newstate();
+    struct wr_alloc memory;
+    lua_State *L = new_state(&memory);
     if (!L) {
         fputs("weir: out of memory\n", stderr);
         return EXIT_FAILURE;
     }
-    lua_pushcfunction(L, run);
-    lua_pushinteger(L, argc);
-    lua_pushlightuserdata(L, argv);
-    int status = EXIT_FAILURE;
-    if (lua_pcall(L, 2, 1, 0))
+    struct call call = {argc, argv, EXIT_FAILURE};
+    if (lua_cpcall(L, run, &call))
         fprintf(stderr, "weir: %s\n", lua_tostring(L, -1));
-    else
-        status = (int)lua_tointeger(L, -1);
     wr_open_leave(L);
-    return wr_open_status(status);
+    return wr_open_status(call.status);
 }

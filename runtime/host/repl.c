@@ -39,6 +39,21 @@ struct reader {
     int added;     /* lines for it */
 };
 
+struct text {
+    const char *line; /* or NULL */
+    size_t length;
+};
+
+static int push_text(lua_State *L, void *arg)
+{
+    const struct text *t = arg;
+    if (t->line)
+        lua_pushlstring(L, t->line, t->length);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* Gives LINE (LENGTH bytes; NULL: the end) to the function. No line is wanted until it says so. */
 static void give(struct reader *r, const char *line, size_t length)
 {
@@ -47,11 +62,11 @@ static void give(struct reader *r, const char *line, size_t length)
     if (!co)
         return;
     lua_rawgeti(co, LUA_REGISTRYINDEX, r->fn);
-    if (line)
-        lua_pushlstring(co, line, length);
+    struct text text = {line, length};
+    if (wr_enter_guard(r->b, co, push_text, &text) == 1)
+        wr_enter_call(r->b, co, 2);
     else
-        lua_pushnil(co);
-    wr_enter_call(r->b, co, 2);
+        wr_enter_end(r->b, co);
 }
 
 /* ---- a terminal */
@@ -110,8 +125,10 @@ static bool give_line(struct reader *r)
         return false;
     size_t length = end ? (size_t)(end - r->held) : r->length, used = end ? length + 1 : length;
     char *line = malloc(length + 1);
-    if (!line)
-        return false;
+    if (!line) {
+        wr_enter_starve(r->b);
+        return true;
+    }
     memcpy(line, r->held, length);
     r->length -= used;
     memmove(r->held, r->held + used, r->length);
@@ -132,9 +149,12 @@ static void serve(struct reader *r)
 static void take_block(struct reader *r)
 {
     char *more = realloc(r->held, r->length + BLOCK);
-    ssize_t n = more ? read(STDIN_FILENO, more + r->length, BLOCK) : 0;
-    if (more)
-        r->held = more;
+    if (!more) {
+        wr_enter_starve(r->b);
+        return;
+    }
+    r->held = more;
+    ssize_t n = read(STDIN_FILENO, more + r->length, BLOCK);
     if (n > 0)
         r->length += (size_t)n;
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stddef.h>
 
+#include "finish.h"
 #include "life.h"
 #include "tick.h"
 #include "writable.h"
@@ -148,7 +149,7 @@ static void fail(struct wr_filewrite *w, int number, const char *syscall)
     bool ending = w->ending;
     w->ending = false;
     if (ending) {
-        wr_writable_finaled(s, e);
+        wr_finish_finaled(s, e);
     } else if (!w->answered) {
         w->answered = true;
         wr_writable_done(s, e);
@@ -231,7 +232,7 @@ static void after_final(struct wr_file *f)
         return;
     }
     w->ending = false;
-    wr_writable_finaled(f->s, NULL);
+    wr_finish_finaled(f->s, NULL);
 }
 
 static void end(struct wr_filewrite *w)
@@ -241,7 +242,7 @@ static void end(struct wr_filewrite *w)
         return;
     }
     w->ending = false;
-    wr_writable_finaled(w->file.s, NULL);
+    wr_finish_finaled(w->file.s, NULL);
 }
 
 /* ---- */
@@ -365,7 +366,7 @@ static void abandon(struct wr_filewrite *w)
     struct wr_stream *s = w->file.s;
     if (w->ending) {
         w->ending = false;
-        wr_writable_finaled(s, NULL);
+        wr_finish_finaled(s, NULL);
     }
     if (w->answered)
         return;

@@ -4,7 +4,8 @@
 
 #ifdef WR_HARD
 #include <stdlib.h>
-#include <string.h>
+
+#include "hardmode.h"
 
 static size_t one(size_t len)
 {
@@ -81,8 +82,7 @@ static ssize_t hard_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 const struct wr_sys *wr_hard_sys(const struct wr_sys *sys)
 {
-    const char *hard = getenv("WEIR_HARD");
-    if (!hard || !strstr(hard, "io1"))
+    if (wr_hardmode_get("io1") < 0)
         return sys;
     struct wr_sys *own = malloc(sizeof *own); /* lives as long as the process, like the default one */
     if (!own)

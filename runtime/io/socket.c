@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "finish.h"
 #include "life.h"
 #include "readable.h"
 #include "tick.h"
@@ -274,7 +275,7 @@ static void shut(struct wr_socket *so)
     if (rc == -ENOTCONN) /* the peer has gone: nobody is left to be told */
         rc = 0;
     struct wr_error *e = rc < 0 ? error_of(so, rc, "shutdown", NULL) : NULL;
-    wr_writable_finaled(so->s, e);
+    wr_finish_finaled(so->s, e);
     wr_error_unref(e);
 }
 
@@ -428,7 +429,7 @@ static void abandon_tick(struct wr_flow *f, struct wr_tick *t)
         complete_write(so, t->error);
     if (so->finishing) {
         so->finishing = false;
-        wr_writable_finaled(so->s, NULL);
+        wr_finish_finaled(so->s, NULL);
     }
 }
 

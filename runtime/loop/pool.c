@@ -13,10 +13,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "hardmode.h"
 #include "inside.h"
 #include "pool.h"
 
@@ -57,16 +56,6 @@ static unsigned default_threads(void)
     if (online < MIN_THREADS)
         return MIN_THREADS;
     return online > DEFAULT_MAX_THREADS ? DEFAULT_MAX_THREADS : (unsigned)online;
-}
-
-static bool hard_reverse(void)
-{
-#ifdef WR_HARD
-    const char *hard = getenv("WEIR_HARD");
-    return hard && strstr(hard, "reverse");
-#else
-    return false;
-#endif
 }
 
 /* Waits for a job and takes it; NULL when the pool closes. With the mutex held. */
@@ -188,7 +177,7 @@ struct wr_pool *wr_pool_new(struct wr_loop *loop, unsigned threads)
     }
     pool->loop = loop;
     pool->limit = limit;
-    pool->reverse = hard_reverse();
+    pool->reverse = wr_hardmode_get("reverse") >= 0;
     wr_list_init(&pool->batch);
     wr_list_init(&pool->waiting);
     wr_list_init(&pool->finished);

@@ -2,6 +2,8 @@
 -- Every example runs as it stands, and prints exactly what is stated here; what they write is read by Node, openssl and
 -- gunzip.
 
+local amount = require('support').amount
+
 local weir = os.getenv 'WEIR'
 local examples = 'scripts/examples/'
 
@@ -315,7 +317,7 @@ a transform that fails
     local plain, input, sealed, opened
 
     before_each(function()
-      plain = table.concat(log(3000), '\n')
+      plain = table.concat(log(amount(3000, 200)), '\n')
       input, sealed, opened = dir .. '/plain', dir .. '/sealed', dir .. '/opened'
       write(input, plain)
     end)

@@ -84,7 +84,7 @@ describe('the REPL', function()
       local typing = '(sleep 0.4; ' .. table.concat(keys, '; ') .. '; sleep 0.4)'
       local set = 'TERM=dumb NO_COLOR=1 WEIR_HISTORY=' .. (history or '')
       -- exec: a shell that stays above weir (dash, where $SHELL is not set) ends with 130 itself once Ctrl-C was typed
-      local out, status = with_file('', typing .. (' | %s script -qec "exec %s" FILE'):format(set, weir))
+      local out, status = with_file('', typing .. (' | %s timeout 30 script -qec "exec %s" FILE'):format(set, weir))
       return (out:gsub('\r', '')), status
     end
 

@@ -14,7 +14,7 @@ local core = require 'weir.core'
 local ffi = require 'ffi'
 local util = require 'jit.util'
 
-local loadstring, setmetatable, pairs = loadstring, setmetatable, pairs
+local loadstring, setmetatable, pairs, assert = loadstring, setmetatable, pairs, assert
 local funcinfo = util.funcinfo
 
 ffi.cdef(core.cdef)

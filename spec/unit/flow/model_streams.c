@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The streams of the model test: of what kinds, what their handlers do, and the loops of bursts as lua/weir/stream/driver.lua
  * has them. */
+#include "finish.h"
 #include "life.h"
 #include "readable.h"
 #include "writable.h"
@@ -136,7 +137,7 @@ void model_complete(struct node *n, uint32_t which, bool fails)
             model_push_some(n, 2);
         write_done(s, e);
     } else if (which == HELD_FINAL) {
-        wr_writable_finaled(s, e);
+        wr_finish_finaled(s, e);
     } else if (which == HELD_FLUSH) {
         if (!fails)
             model_push_some(n, 2);

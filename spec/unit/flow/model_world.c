@@ -126,19 +126,19 @@ struct wr_item model_bytes_of(const uint32_t *tags, uint32_t n)
 
 /* ---- the host */
 
-static int convert(struct wr_flow *f, const struct wr_item *item, struct wr_item *out)
+static enum wr_code convert(struct wr_flow *f, const struct wr_item *item, struct wr_item *out)
 {
     (void)f;
     *out = (struct wr_item){0};
     world.converted = true;
     if (item->object) {
         if (world.misuse && chance(10))
-            return -1;
+            return WR_E_INVALID_ARG_TYPE;
         *out = model_bytes_of(&world.stack[item->object - 1], 1);
     } else {
         out->object = model_hand(0);
     }
-    return 0;
+    return WR_E_OK;
 }
 
 static struct wr_ring *ring_of(struct wr_stream *s, int side)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What the hard build is asked to make hard: the environment's WEIR_HARD, words with commas between, some with a number.
+ *
+ *     io1        reads of one byte, short writes (io/hard.c)
+ *     reverse    the pool's answers in reverse order (loop/pool.c)
+ *     gc=N       a full collection before each Nth entry into Lua; N is 50 if not said (bind/enter.c)
+ *     alloc=N    the Nth allocation of C code fails (base/alloc.c)
+ *     lua=N      the Nth allocation of the command's Lua state fails (host/main.c)
+ */
+#ifndef WR_BASE_HARDMODE_H
+#define WR_BASE_HARDMODE_H
+
+#include <stddef.h>
+
+/* The number that WORD has in WEIR_HARD, 0 if it stands there without one; -1 if it does not, and in any other build. */
+long wr_hardmode_get(const char *word);
+
+/* Says on the standard error that what WORD asked for happens now, to SIZE bytes. From any thread. */
+void wr_hardmode_tell(const char *word, size_t size);
+
+#endif
