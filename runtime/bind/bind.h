@@ -48,6 +48,7 @@ struct wr_bind {
     int ours, token;                         /* registry references: coroutines of ours (weak); what a wait yields */
     int stream_meta, own_thread, own_anchor; /* the last two are of L and `anchor` */
     int guard, no_memory;                    /* registry references: of enter.c; the error object for want of memory */
+    int relay;                               /* registry reference: what flow.relay points into */
     int (*guarded)(lua_State *L, void *arg); /* what the guard calls */
     void *guarded_arg;
     lua_State *idle[WR_IDLE_MAX];

@@ -397,10 +397,10 @@ static int set_relay(lua_State *L)
     struct wr_bind *b = wr_bind_self(L);
     luaL_argcheck(L, lua_type(L, 1) == 10 /* cdata */, 1, "cdata expected");
     lua_settop(L, 1);
-    lua_pushlightuserdata(L, &b->flow.relay);
-    lua_pushvalue(L, 1);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    b->flow.relay = (struct wr_relay *)(intptr_t)lua_topointer(L, 1);
+    struct wr_relay *relay = (struct wr_relay *)(intptr_t)lua_topointer(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, b->relay);
+    b->relay = luaL_ref(L, LUA_REGISTRYINDEX);
+    b->flow.relay = relay;
     return 0;
 }
 

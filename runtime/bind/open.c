@@ -352,7 +352,7 @@ static struct wr_bind *new_bind(lua_State *L)
     memset(b, 0, sizeof *b);
     for (int i = 0; i < WR_CALL_COUNT; i++)
         b->calls[i] = LUA_NOREF;
-    b->stream_meta = b->guard = b->no_memory = LUA_NOREF;
+    b->stream_meta = b->guard = b->no_memory = b->relay = LUA_NOREF;
     wr_list_init(&b->timers);
     wr_list_init(&b->signals);
     lua_newtable(L);
@@ -522,7 +522,8 @@ static void forget_coroutines(struct wr_bind *b)
 /* The state may live on, and must not keep what was weir's. */
 static void leave_registry(struct wr_bind *b)
 {
-    const int refs[] = {b->ours, b->token, b->stream_meta, b->guard, b->no_memory, b->own_anchor, b->own_thread};
+    const int refs[] = {b->ours,      b->token, b->stream_meta, b->guard,
+                        b->no_memory, b->relay, b->own_anchor,  b->own_thread};
     forget_coroutines(b);
     for (int i = 0; i < WR_CALL_COUNT; i++)
         luaL_unref(b->L, LUA_REGISTRYINDEX, b->calls[i]);
@@ -532,6 +533,7 @@ static void leave_registry(struct wr_bind *b)
     lua_setfield(b->L, LUA_REGISTRYINDEX, KEY);
     for (unsigned i = 0; i < sizeof refs / sizeof *refs; i++) /* the thread that this is done in goes last */
         luaL_unref(b->L, LUA_REGISTRYINDEX, refs[i]);
+    b->flow.relay = &b->flow.own_relay;
     b->L = b->anchor = NULL;
 }
 
