@@ -223,11 +223,9 @@ static uint32_t batch_size(struct wr_stream *s)
     uint32_t waiting = wr_writable_waiting(s);
     if (!(s->has & WR_HAS_WRITEV) || waiting < 2)
         return waiting ? 1 : 0;
-    if (waiting > WR_WRITEV_MAX)
-        waiting = WR_WRITEV_MAX;
-    if (waiting > 1 && !objects(s) && wr_queue_reserve(&s->w_batch, waiting))
-        return 1; /* for which there is room since it was written */
-    return waiting;
+    uint32_t n = waiting < WR_WRITEV_MAX ? waiting : WR_WRITEV_MAX;
+    /* for one there is room since it was written */
+    return n > 1 && !objects(s) && wr_queue_reserve(&s->w_batch, n) ? 1 : n;
 }
 
 static bool may_write(const struct wr_stream *s)
@@ -292,10 +290,7 @@ static void after_write(struct wr_stream *s, uint32_t count)
     }
     s->pending--;
     call_settled(s, count);
-    if (s->w_late && s->w_late == s->w_settled.count) {
-        s->w_late = 0;
-        call_settled(s, s->w_settled.count);
-    }
+    call_late(s);
     if (wr_stream_destroyed(s))
         wr_writable_forget(s);
     if (ending(s))
