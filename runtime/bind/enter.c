@@ -82,6 +82,11 @@ static int anchor(lua_State *L, void *arg)
     return 0;
 }
 
+enum wr_code wr_enter_refusal(const struct wr_bind *b)
+{
+    return b->flow.no_memory ? WR_E_NO_MEMORY : WR_E_NESTING;
+}
+
 lua_State *wr_enter_bare(struct wr_bind *b)
 {
     if (b->depth >= WR_DEPTH_MAX || b->closing)

@@ -48,6 +48,9 @@ int wr_enter_guard(struct wr_bind *b, lua_State *L, int (*fn)(lua_State *L, void
 /* Something was lost for want of memory: the run ends with an out-of-memory error, before the next tick. */
 void wr_enter_starve(struct wr_bind *b);
 
+/* Why wr_enter gave NULL: WR_E_NO_MEMORY or WR_E_NESTING. */
+enum wr_code wr_enter_refusal(const struct wr_bind *b);
+
 /* Makes what wr_enter_guard needs. Raises on failure. */
 void wr_enter_open(lua_State *L, struct wr_bind *b);
 

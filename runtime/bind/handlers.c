@@ -39,7 +39,7 @@ static lua_State *enter(struct wr_stream *s, enum wr_call call)
 /* A handler of S could not be called: COMPLETE gets the error that its callback would have brought. */
 static void too_deep(struct wr_stream *s, void (*complete)(struct wr_stream *s, struct wr_error *err))
 {
-    struct wr_error *e = wr_error_new(s->flow->alloc, wr_error_fault(WR_E_NESTING));
+    struct wr_error *e = wr_error_new(s->flow->alloc, wr_error_fault(wr_enter_refusal(bind_of(s))));
     complete(s, e);
     wr_error_unref(e);
 }
@@ -57,7 +57,7 @@ static void run_read(struct wr_stream *s)
 {
     lua_State *co = enter(s, WR_CALL_READ);
     if (!co) {
-        wr_life_fail_code(s, WR_E_NESTING, false);
+        wr_life_fail_code(s, wr_enter_refusal(bind_of(s)), false);
         return;
     }
     lua_pushinteger(co, s->sh->r.mark);
@@ -214,7 +214,7 @@ static void burst_failed(struct wr_stream *s, lua_State *dead, bool writes)
     struct wr_bind *b = bind_of(s);
     lua_State *co = wr_enter(b, WR_CALL_BURST_FAILED);
     if (!co) {
-        wr_life_fail_code(s, WR_E_NESTING, true);
+        wr_life_fail_code(s, wr_enter_refusal(bind_of(s)), true);
         return;
     }
     wr_luastream_push_self(co, b, s);
@@ -300,7 +300,7 @@ void wr_handlers_burst(struct wr_stream *const *stages, uint32_t count, bool rea
     struct wr_bind *b = bind_of(stages[0]);
     lua_State *co = prepare_all(stages, count, reads) ? wr_enter_bare(b) : NULL;
     if (!co) {
-        wr_life_fail_code(stages[count > 1], WR_E_NESTING, true);
+        wr_life_fail_code(stages[count > 1], wr_enter_refusal(b), true);
         return;
     }
     int status = wr_enter_burst(b, co, push_first(b, co, stages, count, reads));

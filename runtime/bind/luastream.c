@@ -404,7 +404,7 @@ static void event(struct wr_stream *s, enum wr_event ev, const struct wr_event_d
         return;
     lua_State *co = wr_enter(b, WR_CALL_EVENT);
     if (!co) {
-        wr_life_fail_code(s, WR_E_NESTING, true);
+        wr_life_fail_code(s, wr_enter_refusal(b), true);
         return;
     }
     wr_luastream_push_self(co, b, s);

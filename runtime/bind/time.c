@@ -111,7 +111,8 @@ static int run_now(lua_State *L)
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = wr_enter(b, WR_CALL_RUN);
     if (!co)
-        return luaL_error(L, "coroutines are nested too deeply");
+        return luaL_error(L, "%s",
+                          wr_enter_refusal(b) == WR_E_NO_MEMORY ? "out of memory" : "coroutines are nested too deeply");
     int n = lua_gettop(L);
     luaL_checkstack(co, n + 4, "too many arguments");
     lua_xmove(L, co, n);

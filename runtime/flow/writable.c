@@ -101,11 +101,9 @@ static uint32_t batch_size(struct wr_stream *s)
     uint32_t waiting = wr_writable_waiting(s);
     if (!(s->has & WR_HAS_WRITEV) || waiting < 2)
         return waiting ? 1 : 0;
-    if (waiting > WR_WRITEV_MAX)
-        waiting = WR_WRITEV_MAX;
-    if (waiting > 1 && !objects(s) && wr_queue_reserve(&s->w_batch, waiting))
-        return 1; /* for which there is room since it was written */
-    return waiting;
+    uint32_t n = waiting < WR_WRITEV_MAX ? waiting : WR_WRITEV_MAX;
+    /* for one there is room since it was written */
+    return n > 1 && !objects(s) && wr_queue_reserve(&s->w_batch, n) ? 1 : n;
 }
 
 static bool may_write(const struct wr_stream *s)
