@@ -148,7 +148,7 @@ static void shake(struct wr_bind *b)
         b->collect_every = wr_hardmode_get("gc");
     if (b->collect_every < 0)
         return;
-    int every = b->collect_every ? (int)b->collect_every : 50 * (1 + lua_gc(b->L, LUA_GCCOUNT, 0) / 4096);
+    int every = b->collect_every ? (int)b->collect_every : 100 * (1 + lua_gc(b->L, LUA_GCCOUNT, 0) / 4096);
     if (b->entries < b->collect_next)
         return;
     b->collect_next = b->entries + (uint64_t)every;
