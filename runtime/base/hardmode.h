@@ -3,7 +3,7 @@
  *
  *     io1        reads of one byte, short writes (io/hard.c)
  *     reverse    the pool's answers in reverse order (loop/pool.c)
- *     gc=N       a full collection before each Nth entry into Lua; N is 50 if not said (bind/enter.c)
+ *     gc=N       a full collection before each Nth entry into Lua; if not said, 100 or so, and more in a large heap (bind/enter.c)
  *     alloc=N    the Nth allocation of C code fails (base/alloc.c)
  *     lua=N      the Nth allocation of the command's Lua state fails (host/main.c)
  */

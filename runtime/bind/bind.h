@@ -57,7 +57,7 @@ struct wr_bind {
     uint32_t drains;
     int depth; /* nested entries into Lua */
 #ifdef WR_HARD
-    uint64_t entries; /* so far */
+    uint64_t entries, collect_next; /* so far; the one before which is collected */
     long collect_every;
 #endif
     uint64_t serials;

@@ -140,18 +140,19 @@ static bool came_back(struct wr_bind *b, lua_State *co, int status)
     return false;
 }
 
-#define COLLECT_EVERY 50 /* each single entry would make the specs take ten times as long */
-
-/* The hard build's collections. */
+/* The hard build's collections. If not said how often, less often where the heap is large: they may cost so much an entry. */
 static void shake(struct wr_bind *b)
 {
 #ifdef WR_HARD
     if (b->entries++ == 0)
         b->collect_every = wr_hardmode_get("gc");
-    if (b->collect_every == 0)
-        b->collect_every = COLLECT_EVERY;
-    if (b->collect_every > 0 && b->entries % (uint64_t)b->collect_every == 0)
-        lua_gc(b->L, LUA_GCCOLLECT, 0);
+    if (b->collect_every < 0)
+        return;
+    int every = b->collect_every ? (int)b->collect_every : 100 * (1 + lua_gc(b->L, LUA_GCCOUNT, 0) / 4096);
+    if (b->entries < b->collect_next)
+        return;
+    b->collect_next = b->entries + (uint64_t)every;
+    lua_gc(b->L, LUA_GCCOLLECT, 0);
 #else
     (void)b;
 #endif
