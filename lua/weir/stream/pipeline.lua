@@ -75,6 +75,13 @@ local function start(stages, options, done)
   if signal.aborted then onAbort() else signal:on('abort', onAbort) end
 end
 
+---Wires STAGES, at least two streams that were looked at, for `compose`; DONE is called once, when all are over.
+---@param stages weir.Stream[]
+---@param done fun(err: weir.Error?)
+function M.join(stages, done)
+  core.pipeline(stages, true, done)
+end
+
 ---`pipeline(a, b, c, options, callback)`: pipes streams into one another; when one fails, all are destroyed with its error.
 ---The callback is called once, when all are over. Without a callback it waits, in code that may wait, and raises the error.
 ---`options`: `signal` (an AbortSignal), `finish = false` (the last one is left open). The stages may be one array. A stage that
