@@ -2,7 +2,7 @@
 -- The public module. Requires run downwards in this list only, and never from inside a function:
 --   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
 --   stream.duplex, stream.from, stream.iter, stream.stage, stream.pipeline, stream.front, stream.duplex_from,
---   stream.compose, process, and what is loaded when first touched: fs, zlib, crypto, net, lines.
+--   stream.compose, stream.duplex_pair, process, and what is loaded when first touched: fs, zlib, crypto, net, lines.
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -20,6 +20,7 @@ require 'weir.stream.from'
 local iter = require 'weir.stream.iter'
 local pipeline = require 'weir.stream.pipeline'
 local compose = require 'weir.stream.compose'
+local duplexPair = require 'weir.stream.duplex_pair'
 local process = require 'weir.process'
 
 abort.setTimers(timers.setTimeout)
@@ -35,6 +36,7 @@ local weir = {
   pipeline = pipeline.pipeline,
   finished = pipeline.finished,
   compose = compose.compose,
+  duplexPair = duplexPair.duplexPair,
   addAbortSignal = base.addAbortSignal,
   getDefaultHighWaterMark = base.getDefaultHighWaterMark,
   setDefaultHighWaterMark = base.setDefaultHighWaterMark,
