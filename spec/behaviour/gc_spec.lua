@@ -90,13 +90,14 @@ describe('the collector', function()
     assert.equal('ok', done)
   end)
 
-  it('takes composed streams and functions that wait for ever', function()
+  it('takes composed streams, functions and pipelines of functions that wait for ever', function()
     local function idle(source)
       source()
     end
     assert.equal(0, leave(function(source, hop, last) weir.compose(source, hop, last) end))
-    assert.equal(0, leave(function(source, _, last)
+    assert.equal(0, leave(function(source, hop, last)
       weir.Duplex.from{ readable = source, writable = last }
+      weir.pipeline(hop, idle, function() end)
       weir.Duplex.from(idle):write(1)
     end))
   end)

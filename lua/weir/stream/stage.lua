@@ -10,6 +10,7 @@ local core = require 'weir.core'
 local class = require 'weir.class'
 local errors = require 'weir.errors'
 local wait = require 'weir.wait'
+local Readable = require 'weir.stream.readable'
 local Duplex = require('weir.stream.duplex').Duplex
 
 local error, xpcall = error, xpcall
@@ -80,6 +81,70 @@ local function ask(self)
   if self._begun then return wake(self, '_wakeEmit') end
   self._begun = true
   core.run(work, self)
+end
+
+-- ---- Between two streams of a pipeline ------------------------------------------------------------------------------------
+
+---What a function gives, as a stream. Its source is the iterator of another stream, which is left when the function is done.
+---@class weir.Outlet: weir.Readable
+---@field left? boolean it has left its stream, which was not over
+local Outlet = class.new('Readable', Readable)
+M.Outlet = Outlet
+
+local function nothing() end
+
+-- Without a stream the source is empty.
+function Outlet:init(fn, stream)
+  self._fn, self._stream = fn, stream
+  self._emit = makeEmit(self)
+  Readable.init(self, { objectMode = true, highWaterMark = 1 })
+end
+
+function Outlet:_open()
+  if not self._stream then return nothing end
+  local source = self._stream:iter()
+  self._source = source
+  return function()
+    local value = source()
+    check(self)
+    return value
+  end
+end
+
+-- Its stream is left: by the function, or by whoever has left this one. `left`: it was not over before.
+function Outlet:_leave()
+  local stream, source = self._stream, self._source
+  if not stream or self.left ~= nil then return end
+  self.left = not stream.destroyed
+  if source then source:close() else core.leave(stream) end
+end
+
+Outlet._read = ask
+
+function Outlet:_done()
+  self:push(nil)
+end
+
+function Outlet:_destroy(err, callback)
+  self:_leave()
+  wake(self, '_wakeEmit')
+  callback(err)
+end
+
+---Runs `fn(source)` on the chunks of STREAM, which is left after DONE, which gets its error, or what it returned.
+---@param fn function
+---@param stream weir.Readable
+---@param done fun(err: weir.Error?, value: any)
+function M.consume(fn, stream, done)
+  core.run(function()
+    local source
+    local ok, value = xpcall(function()
+      source = stream:iter()
+      return fn(source)
+    end, caught)
+    if ok then done(nil, value) else done(value) end
+    if source then source:close() end
+  end)
 end
 
 -- ---- On its own -----------------------------------------------------------------------------------------------------------
