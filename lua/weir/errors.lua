@@ -211,7 +211,9 @@ local function shortened(text, length, keep)
   return sub(text, 1, keep) .. '...'
 end
 
--- What was given instead, as Node words it: `type number (5)`, `an instance of Readable`, `nil`.
+---What was given instead, as Node words it: `type number (5)`, `an instance of Readable`, `nil`.
+---@param value any
+---@return string
 local function received(value)
   local kind = type(value)
   if kind == 'nil' or kind == 'function' then return kind end
@@ -222,6 +224,8 @@ local function received(value)
   if type(name) == 'string' then return 'an instance of ' .. name end
   return 'a ' .. kind
 end
+
+M.received = received
 
 local function wanted(expected)
   if type(expected) == 'string' then expected = { expected } end

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The public module. Requires run downwards in this list only, and never from inside a function:
 --   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
---   stream.duplex, stream.from, stream.iter, stream.pipeline, process, and what is loaded when first touched: fs, zlib,
---   crypto, net, lines.
+--   stream.duplex, stream.from, stream.iter, stream.stage, stream.segments, stream.pipeline, stream.front, stream.duplex_from,
+--   stream.compose, stream.duplex_pair, process, and what is loaded when first touched: fs, zlib, crypto, net, lines.
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -19,6 +19,8 @@ local duplex = require 'weir.stream.duplex'
 require 'weir.stream.from'
 local iter = require 'weir.stream.iter'
 local pipeline = require 'weir.stream.pipeline'
+local compose = require 'weir.stream.compose'
+local duplexPair = require 'weir.stream.duplex_pair'
 local process = require 'weir.process'
 
 abort.setTimers(timers.setTimeout)
@@ -33,6 +35,8 @@ local weir = {
   PassThrough = duplex.PassThrough,
   pipeline = pipeline.pipeline,
   finished = pipeline.finished,
+  compose = compose.compose,
+  duplexPair = duplexPair.duplexPair,
   addAbortSignal = base.addAbortSignal,
   getDefaultHighWaterMark = base.getDefaultHighWaterMark,
   setDefaultHighWaterMark = base.setDefaultHighWaterMark,

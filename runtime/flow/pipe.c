@@ -154,15 +154,18 @@ static struct wr_pipe *first_edge(const struct wr_stream *src, const struct wr_s
     return NULL;
 }
 
+/* What listeners do may be the end of the source, and with it of the edge: it is referred to meanwhile. */
 static void remove_edge(struct wr_pipe *p)
 {
     if (p->leaving)
         return;
+    struct wr_stream *src = wr_stream_ref(p->source);
     p->leaving = true;
-    wr_pump_interrupt(p->source);
-    if (!first_edge(p->source, NULL))
-        wr_readable_pause(p->source);
+    wr_pump_interrupt(src);
+    if (!first_edge(src, NULL))
+        wr_readable_pause(src);
     say_goodbye(p);
+    wr_stream_unref(src);
 }
 
 /* A listener of 'unpipe' may take the other edges away, while its own is still there. */
@@ -176,11 +179,13 @@ static struct wr_pipe *first_untold(const struct wr_stream *src)
 
 static void remove_all(struct wr_stream *src)
 {
+    wr_stream_ref(src);
     for (struct wr_pipe *p = src->pipes; p; p = p->next)
         p->leaving = true;
     wr_readable_pause(src);
     for (struct wr_pipe *p; (p = first_untold(src));)
         say_goodbye(p);
+    wr_stream_unref(src);
 }
 
 void wr_pipe_remove(struct wr_stream *src, struct wr_stream *dest)

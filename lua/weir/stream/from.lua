@@ -32,6 +32,7 @@ local function sourceOf(x)
   local kind = type(x)
   if kind == 'function' then return x end
   if kind == 'thread' then return fromCoroutine(x) end
+  if kind == 'string' then return fromArray { x } end
   if kind ~= 'table' then error(errors.argType('iterable', { 'table', 'string', 'function', 'coroutine' }, x), 3) end
   local next = x.next
   if type(next) ~= 'function' then return fromArray(x) end
@@ -116,4 +117,4 @@ function Readable.from(x, options)
   return From(next, close, withDefaults(options, 1))
 end
 
-return Readable.from
+return { From = From, sourceOf = sourceOf } -- for Duplex.from

@@ -77,10 +77,12 @@ function Iterator:__call()
   return nil
 end
 
----Ends the iteration: the stream is destroyed, without an error, unless `destroyOnReturn = false`. Harmless twice.
+---Ends the iteration: the stream is destroyed, without an error, unless `destroyOnReturn = false`. Who waits for a chunk gets
+---nil. Harmless twice.
 function Iterator:close()
   open[self] = nil
   leave(self._state)
+  wakeUp(self._state)
 end
 
 ---`stream:iter(options)`: an iterator for a generic `for`, in code that may wait. `destroyOnReturn = false`: closing it early

@@ -6,6 +6,7 @@ local base = require 'weir.stream.base'
 local abort = require 'weir.abort'
 local class = require 'weir.class'
 local errors = require 'weir.errors'
+local segments = require 'weir.stream.segments'
 local wait = require 'weir.wait'
 
 local type, select, error = type, select, error
@@ -20,14 +21,18 @@ local function checkSignal(signal)
   if signal ~= nil and not class.is(signal, abort.AbortSignal) then error(errors.argType('options.signal', 'AbortSignal', signal), 4) end
 end
 
+-- Raises for what cannot be a stage in its place; whether there are functions among them.
 local function checkStages(stages)
   if #stages < 2 then error(errors.new('The "streams" argument must be specified', 'ERR_MISSING_ARGS'), 4) end
+  local functions = segments.any(stages)
   for i = 1, #stages do
     local stage = stages[i]
-    if not isStream(stage) then error(errors.argType('streams[' .. i .. ']', 'Stream', stage), 4) end
-    if i < #stages and stage.readable == nil then error(errors.argType('streams[' .. i .. ']', 'Readable', stage), 4) end
-    if i > 1 and stage.writable == nil then error(errors.argType('streams[' .. i .. ']', 'Writable', stage), 4) end
+    if isStream(stage) then
+      if i < #stages and stage.readable == nil then error(errors.argType('streams[' .. i .. ']', 'Readable', stage), 4) end
+      if i > 1 and stage.writable == nil then error(errors.argType('streams[' .. i .. ']', 'Writable', stage), 4) end
+    end
   end
+  return functions
 end
 
 -- The arguments of pipeline: stages, options, callback.
@@ -49,50 +54,79 @@ local function sortOut(...)
   return args, options or {}, callback
 end
 
--- Wires it; DONE is called once. `signal` is listened to meanwhile.
-local function start(stages, options, done)
-  local signal = options.signal
-  local handle, onAbort
-  local finish = options.finish
-  if finish == nil then finish = options['end'] end
-  local last = stages[#stages]
-  if last._isStdio and finish ~= false then -- is not finished, but all must be written
-    local told = done
-    finish = false
-    done = function(err)
-      if err then told(err) else last:write('', told) end
-    end
+-- A stdio stream at the end is not finished, but all must be written. What then is to be finished, and who is told.
+local function spareStdio(last, finish, done)
+  if not finish or not isStream(last) or not last._isStdio then return finish, done end
+  return false, function(err, value)
+    if err then done(err) else last:write('', function(failure) done(failure, value) end) end
   end
-  handle = core.pipeline(stages, finish ~= false, function(err)
+end
+
+-- Starts streams alone; gives what ends them from outside, and the last one.
+local function startStreams(stages, finish, done)
+  local handle
+  handle = core.pipeline(stages, finish, function(err)
     handle = nil
-    if onAbort then signal:off('abort', onAbort) end
     done(err)
   end)
-  if signal == nil then return end
-  onAbort = function()
-    if handle then core.pipelineAbort(handle, errors.abort(signal.reason)) end
-  end
+  return function(err)
+    if handle then core.pipelineAbort(handle, err) end
+  end, stages[#stages]
+end
+
+-- Wires it; DONE is called once. `signal` is listened to meanwhile. Gives the last stream.
+local function start(stages, functions, options, done)
+  local signal = options.signal
+  local fail, last, onAbort, isOver
+  local finish = options.finish
+  if finish == nil then finish = options['end'] end
+  finish, done = spareStdio(stages[#stages], finish ~= false, done)
+  fail, last = (functions and segments.start or startStreams)(stages, finish, function(err, value)
+    isOver = true
+    if onAbort then signal:off('abort', onAbort) end
+    done(err, value)
+  end)
+  if signal == nil or isOver then return last end
+  onAbort = function() fail(errors.abort(signal.reason)) end
   if signal.aborted then onAbort() else signal:on('abort', onAbort) end
+  return last
+end
+
+---Wires STAGES, at least two streams that were looked at, for `compose`; DONE is called once, when all are over.
+---@param stages weir.Stream[]
+---@param done fun(err: weir.Error?)
+function M.join(stages, done)
+  core.pipeline(stages, true, done)
 end
 
 ---`pipeline(a, b, c, options, callback)`: pipes streams into one another; when one fails, all are destroyed with its error.
 ---The callback is called once, when all are over. Without a callback it waits, in code that may wait, and raises the error.
 ---`options`: `signal` (an AbortSignal), `finish = false` (the last one is left open). The stages may be one array. A stage that
 ---is over before it began is an error (decided difference 2). Node's `stream.pipeline`.
+---
+---Stages may be functions, which run in coroutines and may wait:
+---- the first one may be whatever `Readable.from` takes (a function without `emit` is an iterator), or `function(source, emit)`,
+---  whose source is empty;
+---- in between, `function(source, emit)`: `for value in source do ... emit(value) ... end`;
+---- the last one may be `function(source)`. What it returns is what `pipeline` returns when it waits, and what the callback gets
+---  behind the error.
+---
+---A function that returns before its source is at the end leaves it: what is before is destroyed, which is no error. An error
+---that a function raises fails the pipeline. Since a function behind all other arguments is the callback, waiting with a function
+---as the last stage takes options behind it, `pipeline(a, fn, {})`, or an array, `pipeline { a, fn }`. Raises
+---ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a stage that cannot be where it is.
 ---@param ... any
----@return weir.Stream? last with a callback
+---@return any last with a callback the last stream, if it is one; else what the last function has returned
 function M.pipeline(...)
   local stages, options, callback = sortOut(...)
   checkSignal(options.signal)
-  checkStages(stages)
-  if callback then
-    start(stages, options, callback)
-    return stages[#stages]
-  end
+  local functions = checkStages(stages)
+  if callback then return start(stages, functions, options, callback) end
   local wake, here = wait.prepare()
-  start(stages, options, wake)
-  local err = here()
+  start(stages, functions, options, wake)
+  local err, value = here()
   if err then error(err, 0) end
+  return value
 end
 
 local function follow(stream, options, done)

@@ -1,0 +1,140 @@
+-- SPDX-License-Identifier: MIT
+-- A pipeline with functions among its stages: segments of streams, each a pipeline of the core or a single stream, and between
+-- them functions, which take from the last stream of one segment and give to the next one.
+--
+-- It is over when every segment and the last function are. The first error counts (a premature close gives way to a later one,
+-- as in Node), and destroys everything. A function that returns early leaves what is before it: that is no error.
+
+local core = require 'weir.core'
+local base = require 'weir.stream.base'
+local class = require 'weir.class'
+local errors = require 'weir.errors'
+local Readable = require 'weir.stream.readable'
+local stage = require 'weir.stream.stage'
+
+local type, error, ipairs = type, error, ipairs
+
+local M = {}
+
+local function isStream(x)
+  return class.is(x, base.Stream)
+end
+
+-- ---- Which stages there are -----------------------------------------------------------------------------------------------
+
+local function firstStream(x)
+  if type(x) == 'function' and stage.takes(x) == 2 then return stage.Outlet(x) end
+  return Readable.from(x)
+end
+
+-- Sorts the stages into segments; `consumer` is a function that is the last stage and only takes.
+local function sort(stages)
+  local segments, consumer, current = {}, nil, {}
+  for i, x in ipairs(stages) do
+    if isStream(x) then
+      current[#current + 1] = x
+    elseif i == 1 then
+      current[1] = firstStream(x)
+    elseif i == #stages and stage.takes(x) < 2 then
+      consumer = x
+    else
+      segments[#segments + 1] = current
+      current = { stage.Outlet(x, current[#current]) }
+    end
+  end
+  segments[#segments + 1] = current
+  return segments, consumer
+end
+
+local function checkFunction(x, i, count)
+  if type(x) ~= 'function' then error(errors.argType('streams[' .. i .. ']', { 'function', 'Stream' }, x), 5) end
+  if i < count and stage.takes(x) < 2 then
+    error(errors.argValue('streams[' .. i .. ']', x, 'must be a function (source, emit)'), 5)
+  end
+end
+
+---Are there others than streams among the stages? Raises for what can be none.
+---@param stages any[]
+---@return boolean
+function M.any(stages)
+  local any = false
+  for i = 1, #stages do
+    if not isStream(stages[i]) then
+      any = true
+      if i > 1 then checkFunction(stages[i], i, #stages) end
+    end
+  end
+  return any
+end
+
+-- ---- How they go ----------------------------------------------------------------------------------------------------------
+
+local Chain = {}
+Chain.__index = Chain
+
+local LEFT = { ERR_STREAM_PREMATURE_CLOSE = true, ABORT_ERR = true }
+
+function Chain:fail(err)
+  if not self.err or self.err.code == 'ERR_STREAM_PREMATURE_CLOSE' then self.err = err end
+  for _, segment in ipairs(self.segments) do
+    if segment.handle then core.pipelineAbort(segment.handle, self.err) end
+    core.abort(segment[#segment], self.err)
+  end
+end
+
+-- One of the segments, or the consumer, is over.
+function Chain:over(err)
+  self.left = self.left - 1
+  if err then self:fail(err) end
+  if self.left == 0 then self.done(self.err, self.value) end
+end
+
+-- Was it left by the function behind it, which has what it wanted?
+local function wasLeft(segment, err)
+  return segment.taker and segment.taker.left and LEFT[err.code]
+end
+
+function Chain:join(segment, finish)
+  local function over(err)
+    segment.handle = nil
+    if err and wasLeft(segment, err) then err = nil end
+    self:over(err)
+  end
+  if #segment > 1 then
+    segment.handle = core.pipeline(segment, finish, over)
+  else
+    core.finished(segment[1], true, false, true, over)
+  end
+end
+
+function Chain:consume(fn)
+  local segment, taker = self.segments[#self.segments], {}
+  local stream = segment[#segment]
+  segment.taker = taker
+  stage.consume(fn, stream, function(err, value)
+    taker.left = not stream.destroyed
+    self.value = value
+    self:over(err)
+  end)
+end
+
+---Starts it; DONE is called once, when all are over, with the first error, or what a last function has returned.
+---@param stages any[] as `any` has let pass
+---@param finish boolean whether the last stream is finished
+---@param done fun(err: weir.Error?, value: any)
+---@return fun(err: weir.Error) fail ends it from outside
+---@return weir.Stream? last the stream at its end, if there is one
+function M.start(stages, finish, done)
+  local segments, consumer = sort(stages)
+  local self = setmetatable({ segments = segments, done = done, left = #segments + (consumer and 1 or 0) }, Chain)
+  for i, segment in ipairs(segments) do
+    local following = segments[i + 1]
+    segment.taker = following and following[1]
+    self:join(segment, finish or i < #segments)
+  end
+  if consumer then self:consume(consumer) end
+  local last = segments[#segments]
+  return function(err) self:fail(err) end, not consumer and last[#last] or nil
+end
+
+return M
