@@ -130,6 +130,8 @@ void wr_life_destroyed(struct wr_stream *s, struct wr_error *err)
 {
     if (s->life != WR_LIFE_DESTROYING)
         return;
+    if (err && !wr_error_is(err, WR_E_ABORTED)) /* a failure of its own, not that its reader has left */
+        s->quiet = false;
     wr_life_keep(s, err);
     wr_stream_step(s, WR_MACHINE_LIFE, WR_LIFE_ON_DESTROYED);
     wr_tick_add(s->flow, close_tick, s, err, NOBODY);
