@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The public module. Requires run downwards in this list only, and never from inside a function:
 --   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
---   stream.duplex, stream.from, stream.iter, stream.pipeline, process, and what is loaded when first touched: fs, zlib,
---   crypto, net, lines.
+--   stream.duplex, stream.from, stream.iter, stream.pipeline, stream.operators, process, and what is loaded when first
+--   touched: fs, zlib, crypto, net, lines.
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -19,6 +19,7 @@ local duplex = require 'weir.stream.duplex'
 require 'weir.stream.from'
 local iter = require 'weir.stream.iter'
 local pipeline = require 'weir.stream.pipeline'
+require 'weir.stream.operators'
 local process = require 'weir.process'
 
 abort.setTimers(timers.setTimeout)
