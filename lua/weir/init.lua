@@ -2,7 +2,7 @@
 -- The public module. Requires run downwards in this list only, and never from inside a function:
 --   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
 --   stream.duplex, stream.from, stream.iter, stream.pipeline, stream.operators, process, and what is loaded when first
---   touched: fs, zlib, crypto, net, lines.
+--   touched: fs, zlib, crypto, net, lines, consumers.
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -86,7 +86,7 @@ function weir.run(fn, ...)
 end
 
 local lazy = {}
-for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines' } do lazy[name] = 'weir.' .. name end
+for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines', 'consumers' } do lazy[name] = 'weir.' .. name end
 local fields = { stdin = 'stdio', stdout = 'stdio', stderr = 'stdio', null = 'json' } -- name -> the module that it is a field of
 
 return setmetatable(weir, {
