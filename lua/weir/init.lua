@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The public module. Requires run downwards in this list only, and never from inside a function:
 --   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
---   stream.duplex, stream.from, stream.iter, stream.pipeline, stream.operators, process, and what is loaded when first
---   touched: fs, zlib, crypto, net, lines, consumers.
+--   stream.duplex, stream.from, stream.iter, stream.pipeline, stream.operators, stream.predicates, process, and what is
+--   loaded when first touched: fs, zlib, crypto, net, lines, consumers.
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -20,6 +20,7 @@ require 'weir.stream.from'
 local iter = require 'weir.stream.iter'
 local pipeline = require 'weir.stream.pipeline'
 require 'weir.stream.operators'
+local predicates = require 'weir.stream.predicates'
 local process = require 'weir.process'
 
 abort.setTimers(timers.setTimeout)
@@ -34,6 +35,11 @@ local weir = {
   PassThrough = duplex.PassThrough,
   pipeline = pipeline.pipeline,
   finished = pipeline.finished,
+  isReadable = predicates.isReadable,
+  isWritable = predicates.isWritable,
+  isErrored = predicates.isErrored,
+  isDisturbed = predicates.isDisturbed,
+  isDestroyed = predicates.isDestroyed,
   addAbortSignal = base.addAbortSignal,
   getDefaultHighWaterMark = base.getDefaultHighWaterMark,
   setDefaultHighWaterMark = base.setDefaultHighWaterMark,
