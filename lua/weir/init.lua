@@ -23,7 +23,7 @@ require 'weir.stream.operators'
 local predicates = require 'weir.stream.predicates'
 local process = require 'weir.process'
 
-abort.setTimers(timers.setTimeout)
+abort.setTimers(timers.setTimeout, timers.unref)
 
 local weir = {
   _VERSION = core.version,
