@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The public module. Requires run downwards in this list only, and never from inside a function:
---   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
---   stream.duplex, stream.from, stream.iter, stream.pipeline, stream.operators, stream.predicates, process, and what is
+--   core (C), class, show, errors, wait, eventiterator, events, abort, json, stream.base, timers, stream.readable,
+--   stream.writable, stream.duplex, stream.from, stream.iter, stream.pipeline, stream.operators, stream.predicates, process, and what is
 --   loaded when first touched: fs, zlib, crypto, net, lines, consumers.
 
 local core = require 'weir.core'
