@@ -186,10 +186,40 @@ describe('concurrency', function()
     assert.is_true(source.destroyed)
   end))
 
+  it('leaves the source when the one that failed has its turn', within(function()
+    local source = numbers(99)
+    local failure
+    weir.wrap(function()
+      failure = raised(source.forEach, source, function(x)
+        if x == 2 then error 'two' end
+        sleep(20)
+      end, { concurrency = 2 })
+    end)()
+    sleep(5)
+    assert.same({ false, 3 }, { source.destroyed, source.asked })
+    while not failure do sleep(5) end
+    sleep(2)
+    assert.same({ 'two', true, 4 }, { failure.message, source.destroyed, source.asked })
+  end))
+
   it('keeps nothing of what it has given', within(function()
-    local count = 0
-    numbers(20000):filter(isEven, { concurrency = 4 }):forEach(function() count = count + 1 end, { concurrency = 2 })
-    assert.equal(10000, count)
+    local alive, count, most = setmetatable({}, { __mode = 'k' }), 0, 0
+    local stream = numbers(400):map(function(x)
+      local item = { x }
+      alive[item] = true
+      return item
+    end, { concurrency = 4 })
+    stream:forEach(function()
+      count = count + 1
+      if count % 100 ~= 0 then return end
+      collectgarbage()
+      collectgarbage()
+      local left = 0
+      for _ in pairs(alive) do left = left + 1 end
+      most = math.max(most, left)
+    end)
+    assert.equal(400, count)
+    assert.is_true(most < 30, most .. ' items are alive')
   end))
 end)
 
@@ -356,7 +386,9 @@ describe('reduce', function()
     end, 0, { signal = controller.signal })
     assert.is_true(during)
     assert.equal('ABORT_ERR', err.code)
-    assert.equal(0, controller.signal:listenerCount 'abort')
+    local other = weir.AbortController()
+    numbers(3):reduce(same, 0, { signal = other.signal })
+    assert.equal(0, other.signal:listenerCount 'abort')
   end))
 
   it('destroys the source if the signal has aborted before', within(function()
@@ -365,6 +397,9 @@ describe('reduce', function()
     assert.same({ 'ABORT_ERR', 'why' }, { err.code, err.cause })
     assert.equal(err, source.errored)
     assert.equal(0, source.asked)
+    local unheard = Readable.from { 1 }
+    assert.equal('ABORT_ERR', raised(unheard.reduce, unheard, same, 0, { signal = weir.AbortSignal.abort() }).code)
+    sleep(2)
   end))
 end)
 
@@ -397,6 +432,10 @@ describe('take and drop', function()
   it('let a source that is at its end end', within(function()
     local source = numbers(2)
     source:take(2):toArray()
+    weir.finished(source)
+    assert.is_true(source.readableEnded)
+    source = Readable.from { 1, 2, 3, 4 }
+    source:take(4):toArray()
     weir.finished(source)
     assert.is_true(source.readableEnded)
   end))

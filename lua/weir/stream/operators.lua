@@ -407,10 +407,9 @@ function Readable:toArray(options)
   end
 end
 
--- Aborted before it began: the stream is destroyed with that error.
+-- Aborted before it began: the stream is destroyed with that error, which is told to `finished`.
 local function refuse(stream, signal)
   local err = errors.abort(signal.reason)
-  stream:once('error', function() end) -- it is raised below
   stream:destroy(err)
   pcall(pipeline.finished, stream)
   error(err, 0)
