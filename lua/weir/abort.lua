@@ -15,6 +15,7 @@ local class = require 'weir.class'
 local errors = require 'weir.errors'
 
 local type, pcall, ipairs, setmetatable = type, pcall, ipairs, setmetatable
+local min = math.min
 
 local M = {}
 
@@ -208,6 +209,18 @@ function AbortSignal:listenerCount(name)
   return name == 'abort' and self._listeners and self._listeners.count or 0
 end
 
+---A copy of the list of those that listen to `'abort'`, in order; empty after it, and for other events.
+---@param name string
+---@return function[]
+function AbortSignal:listeners(name)
+  local set, out = self._listeners, {}
+  if name ~= 'abort' or not set then return out end
+  for i = 1, set.top do
+    if set.list[i] then out[#out + 1] = set.list[i] end
+  end
+  return out
+end
+
 ---Raises the reason if the signal has aborted.
 function AbortSignal:throwIfAborted()
   if self.aborted then error(self.reason, 0) end
@@ -231,19 +244,23 @@ function AbortSignal.abort(reason)
   return signal
 end
 
-local setTimeout
+local setTimeout, unref
 
----Gives this module its timers: a function like `setTimeout(callback, ms)`, whose result may have a method `unref`.
+---Gives this module its timers: functions like `setTimeout(callback, ms)`, and like `unref(timer)`.
 ---@param start fun(callback: function, ms: number): any
-function M.setTimers(start)
-  setTimeout = start
+---@param release fun(timer: any)
+function M.setTimers(start, release)
+  setTimeout, unref = start, release
 end
 
 local function timeoutError()
   return errors.new('The operation was aborted due to timeout', 'TIMEOUT_ERR', { name = 'TimeoutError' })
 end
 
----A signal that aborts after `ms` milliseconds with a `TimeoutError`. It does not keep the process alive.
+local LONGEST = 2 ^ 31 - 1 -- of a timer: 25 days
+
+---A signal that aborts after `ms` milliseconds with a `TimeoutError`, more than 25 days being 25 days (in Node they are 1 ms). It
+---does not keep the process alive. Raises `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
 ---@param ms number 0 to 2^32 - 1
 ---@return weir.AbortSignal
 function AbortSignal.timeout(ms)
@@ -256,8 +273,8 @@ function AbortSignal.timeout(ms)
   local timer = setTimeout(function()
     local due = strong[1] or weak[1]
     if due then abort(due, timeoutError()) end
-  end, ms)
-  if (type(timer) == 'table' or type(timer) == 'userdata') and timer.unref then timer:unref() end
+  end, min(ms, LONGEST))
+  unref(timer)
   return signal
 end
 

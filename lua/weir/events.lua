@@ -14,6 +14,7 @@ local class = require 'weir.class'
 local errors = require 'weir.errors'
 local show = require 'weir.show'
 local wait = require 'weir.wait'
+local EventIterator = require 'weir.eventiterator'
 
 local type, select, tostring, ipairs = type, select, tostring, ipairs
 local insert, remove = table.insert, table.remove
@@ -56,12 +57,18 @@ function M.setWarningHook(hook)
   warn = hook or printWarning
 end
 
+-- The class, and a stream's name if it has one.
+local function nameOf(self)
+  local class_name, own = tostring(self.__name), self.name
+  return type(own) == 'string' and class_name .. ' ' .. own or class_name
+end
+
 local function warnOfLeak(self, name, list, max)
   list.warned = true
   local count = #list
   warn(errors.new(
     ('Possible EventEmitter memory leak detected. %d %s listeners added to [%s]. MaxListeners is %d. '
-      .. 'Use emitter.setMaxListeners() to increase limit'):format(count, tostring(name), tostring(self.__name), max),
+      .. 'Use emitter.setMaxListeners() to increase limit'):format(count, tostring(name), nameOf(self), max),
     nil, { name = 'MaxListenersExceededWarning', emitter = self, type = name, count = count }))
 end
 
@@ -378,13 +385,17 @@ function EventEmitter:eventNames()
   return out
 end
 
+local function checkMax(count, name)
+  if type(count) ~= 'number' then error(errors.argType(name, 'number', count)) end
+  if count ~= count or count < 0 then error(errors.outOfRange(name, '>= 0', count)) end
+end
+
 ---Sets how many listeners of one event there may be before the warning; 0 is any number. Raises `ERR_INVALID_ARG_TYPE`,
 ---`ERR_OUT_OF_RANGE`.
 ---@param count number
 ---@return weir.EventEmitter self
 function EventEmitter:setMaxListeners(count)
-  if type(count) ~= 'number' then error(errors.argType('setMaxListeners', 'number', count)) end
-  if count ~= count or count < 0 then error(errors.outOfRange('setMaxListeners', '>= 0', count)) end
+  checkMax(count, 'setMaxListeners')
   self._maxListeners = count
   return self
 end
@@ -392,6 +403,47 @@ end
 ---@return number
 function EventEmitter:getMaxListeners()
   return self._maxListeners or M.defaultMaxListeners
+end
+
+local function isListenedTo(x)
+  return type(x) == 'table' and type(x.listeners) == 'function'
+end
+
+local function checkEmitter(emitter, level)
+  if not isListenedTo(emitter) then error(errors.argType('emitter', { 'EventEmitter', 'AbortSignal' }, emitter), level) end
+end
+
+---A copy of the list of an event's listeners, as they were given, also of an AbortSignal. Raises `ERR_INVALID_ARG_TYPE`.
+---Node's `events.getEventListeners`.
+---@param emitter weir.EventEmitter|weir.AbortSignal
+---@param name any
+---@return function[]
+function M.getEventListeners(emitter, name)
+  checkEmitter(emitter, 3)
+  return emitter:listeners(name)
+end
+
+---How many listeners of one event there may be before the warning; an AbortSignal never warns, which is 0. Raises
+---`ERR_INVALID_ARG_TYPE`. Node's `events.getMaxListeners`.
+---@param emitter weir.EventEmitter|weir.AbortSignal
+---@return number
+function M.getMaxListeners(emitter)
+  checkEmitter(emitter, 3)
+  return emitter.getMaxListeners and emitter:getMaxListeners() or 0
+end
+
+---Sets that for some emitters, or without any the default of all. An AbortSignal never warns, and is passed over. Raises
+---`ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. Node's `events.setMaxListeners`.
+---@param count number
+---@param ... weir.EventEmitter|weir.AbortSignal
+function M.setMaxListeners(count, ...)
+  checkMax(count, 'setMaxListeners')
+  if select('#', ...) == 0 then M.defaultMaxListeners = count end
+  for i = 1, select('#', ...) do checkEmitter((select(i, ...)), 3) end
+  for i = 1, select('#', ...) do
+    local emitter = select(i, ...)
+    if emitter.setMaxListeners then emitter:setMaxListeners(count) end
+  end
 end
 
 -- ---- Waiting --------------------------------------------------------------------------------------------------------
@@ -436,91 +488,6 @@ function M.once(emitter, name, options)
   if name ~= 'error' then emitter:on('error', onError) end
   if signal then signal:on('abort', onAbort) end
   return outcome(here())
-end
-
----@class weir.EventIterator: weir.Class
-local EventIterator = class.new('EventIterator')
-
--- Fields: _queue (events not asked for yet, from _head to _tail), _waiters (wakers of those who wait), _failure, _closed,
--- _undo (functions that remove the listeners), and for the marks _emitter, _high, _low, _paused.
-
-local function mark(options, name, default)
-  local value = options and options[name]
-  if value == nil then return default end
-  if type(value) ~= 'number' then error(errors.argType('options.' .. name, 'number', value)) end
-  if value ~= value or value < 1 then error(errors.outOfRange('options.' .. name, '>= 1', value)) end
-  return value
-end
-
-function EventIterator:init(emitter, options)
-  self._queue, self._head, self._tail = {}, 1, 0
-  self._waiters, self._undo = {}, {}
-  self._closed, self._failure, self._paused = false, false, false
-  self._emitter = emitter
-  self._high, self._low = mark(options, 'highWaterMark', math.huge), mark(options, 'lowWaterMark', 1)
-end
-
-function EventIterator:_listen(emitter, name, listener)
-  emitter:on(name, listener)
-  self._undo[#self._undo + 1] = function() emitter:removeListener(name, listener) end
-end
-
-function EventIterator:_put(event)
-  local waiter = remove(self._waiters, 1)
-  if waiter then
-    waiter(true, event)
-    return
-  end
-  self._tail = self._tail + 1
-  self._queue[self._tail] = event
-  if not self._paused and self._tail - self._head + 1 > self._high then
-    self._paused = true
-    self._emitter:pause()
-  end
-end
-
-function EventIterator:_fail(err)
-  local waiter = remove(self._waiters, 1)
-  if waiter then waiter(false, err) else self._failure = err end
-  self:close()
-end
-
-function EventIterator:_take()
-  local event = self._queue[self._head]
-  self._queue[self._head] = nil
-  self._head = self._head + 1
-  if self._paused and self._tail - self._head + 1 < self._low then
-    self._paused = false
-    self._emitter:resume()
-  end
-  return event
-end
-
----The next event's arguments as a table `{ n = count, ... }`, waiting for it if need be; nil when the iteration is over.
----Raises, once, the error that ended it. Calling the iterator is the same.
----@return table?
-function EventIterator:next()
-  if self._head <= self._tail then return self:_take() end
-  if self._failure then
-    local err = self._failure
-    self._failure = false
-    error(err, 0)
-  end
-  if self._closed then return nil end
-  local wake, here = wait.prepare()
-  self._waiters[#self._waiters + 1] = wake
-  return outcome(here())
-end
-
-function EventIterator:__call() return self:next() end
-
----Stops listening. Whoever waits in `next` gets nil; events that came before can still be taken. May be called again.
-function EventIterator:close()
-  if self._closed then return end
-  self._closed = true
-  for _, undo in ipairs(self._undo) do undo() end
-  for _, waiter in ipairs(self._waiters) do waiter(true, nil) end
-  self._waiters, self._undo = {}, {}
 end
 
 local function pack(...)

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The public module. Requires run downwards in this list only, and never from inside a function:
---   core (C), class, show, errors, wait, events, abort, json, stream.base, timers, stream.readable, stream.writable,
---   stream.duplex, stream.from, stream.iter, stream.stage, stream.segments, stream.pipeline, stream.front, stream.duplex_from,
---   stream.compose, stream.duplex_pair, process, and what is loaded when first touched: fs, zlib, crypto, net, lines.
+--   core (C), class, show, errors, wait, eventiterator, events, abort, json, stream.base, timers, stream.readable,
+--   stream.writable, stream.duplex, stream.from, stream.iter, stream.stage, stream.segments, stream.pipeline, stream.front,
+--   stream.duplex_from, stream.compose, stream.duplex_pair, stream.operators, stream.predicates, process, and what is loaded
+--   when first touched: fs, zlib, crypto, net, lines, consumers.
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -21,9 +22,11 @@ local iter = require 'weir.stream.iter'
 local pipeline = require 'weir.stream.pipeline'
 local compose = require 'weir.stream.compose'
 local duplexPair = require 'weir.stream.duplex_pair'
+require 'weir.stream.operators'
+local predicates = require 'weir.stream.predicates'
 local process = require 'weir.process'
 
-abort.setTimers(timers.setTimeout)
+abort.setTimers(timers.setTimeout, timers.unref)
 
 local weir = {
   _VERSION = core.version,
@@ -37,6 +40,11 @@ local weir = {
   finished = pipeline.finished,
   compose = compose.compose,
   duplexPair = duplexPair.duplexPair,
+  isReadable = predicates.isReadable,
+  isWritable = predicates.isWritable,
+  isErrored = predicates.isErrored,
+  isDisturbed = predicates.isDisturbed,
+  isDestroyed = predicates.isDestroyed,
   addAbortSignal = base.addAbortSignal,
   getDefaultHighWaterMark = base.getDefaultHighWaterMark,
   setDefaultHighWaterMark = base.setDefaultHighWaterMark,
@@ -89,7 +97,7 @@ function weir.run(fn, ...)
 end
 
 local lazy = {}
-for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines' } do lazy[name] = 'weir.' .. name end
+for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines', 'consumers' } do lazy[name] = 'weir.' .. name end
 local fields = { stdin = 'stdio', stdout = 'stdio', stderr = 'stdio', null = 'json' } -- name -> the module that it is a field of
 
 return setmetatable(weir, {

@@ -34,6 +34,7 @@ typedef void property_fn(lua_State *L, struct wr_bind *b, struct wr_stream *s);
 
 BOOLEAN(destroyed, wr_stream_destroyed(s))
 BOOLEAN(closed, wr_stream_closed(s))
+BOOLEAN(error_emitted, s->error_emitted)
 BOOLEAN(readable, has_read(s) && !(s->has & WR_CLOSED_READ) && !wr_stream_destroyed(s) && !s->error_emitted &&
                       s->read != WR_READ_DONE)
 BOOLEAN(readable_ended, s->read == WR_READ_DONE)
@@ -81,6 +82,7 @@ static const struct {
     {"destroyed", destroyed, ANY},
     {"closed", closed, ANY},
     {"errored", errored, ANY},
+    {"errorEmitted", error_emitted, ANY}, /* for isErrored; streams do not have it */
     {"readable", readable, READ},
     {"readableLength", readable_length, READ},
     {"readableFlowing", readable_flowing, READ},

@@ -241,8 +241,9 @@ function Run:generator(name, def)
   function source.next()
     if over then return nil end
     asked, at = true, at + 1
-    over = at > #def.items or at == def.failAt
-    if at == def.failAt then raise 'source failed' end
+    local is_item = at <= #def.items
+    over = not is_item or at == def.failAt
+    if is_item and at == def.failAt then raise 'source failed' end
     return def.items[at]
   end
   function source.close()

@@ -27,6 +27,17 @@ local function fromCoroutine(co)
   end
 end
 
+local function fromStream(stream)
+  local iterator
+  local function ask()
+    iterator = iterator or stream:iter()
+    return iterator()
+  end
+  return ask, function()
+    if iterator then iterator:close() end
+  end
+end
+
 -- A function that gives the next value (nil: no more), and perhaps one that is told that nobody will ask again.
 local function sourceOf(x)
   local kind = type(x)
@@ -34,6 +45,7 @@ local function sourceOf(x)
   if kind == 'thread' then return fromCoroutine(x) end
   if kind == 'string' then return fromArray { x } end
   if kind ~= 'table' then error(errors.argType('iterable', { 'table', 'string', 'function', 'coroutine' }, x), 3) end
+  if class.is(x, Readable) then return fromStream(x) end
   local next = x.next
   if type(next) ~= 'function' then return fromArray(x) end
   local close = x.close
@@ -98,9 +110,9 @@ local function withDefaults(options, mark)
 end
 
 ---`Readable.from(x, options)`: a stream of the values that `x` gives: an array, an iterator function (called until it gives
----nil), a coroutine (resumed until it is dead or yields nil), a table with `next(self)` and perhaps `close(self, err)`, which is
----called when the stream is left before the end. A string is one chunk. Object mode with a mark of 1, unless `options` say
----otherwise. Node's `Readable.from`.
+---nil), a coroutine (resumed until it is dead or yields nil), another Readable, a table with `next(self)` and perhaps
+---`close(self, err)`, which is called when the stream is left before the end. A string is one chunk. Object mode with a mark of
+---1, unless `options` say otherwise. Node's `Readable.from`.
 ---@param x any
 ---@param options? table
 ---@return weir.Readable
@@ -117,4 +129,15 @@ function Readable.from(x, options)
   return From(next, close, withDefaults(options, 1))
 end
 
-return { From = From, sourceOf = sourceOf } -- for Duplex.from
+local M = { From = From, sourceOf = sourceOf } -- for Duplex.from
+
+---What gives the items of `x`, anything that `Readable.from` takes: a function for the next one, nil at the end, and perhaps one
+---to be called when it is left before that. A string is one item.
+---@param x any
+---@return fun(): any next
+---@return (fun(err?: weir.Error): any)? close
+function M.itemsOf(x)
+  return sourceOf(x)
+end
+
+return M

@@ -25,7 +25,8 @@ local function detach(state)
   state.stream = nil
   if not stream then return nil end
   stream:off('readable', state.onReadable)
-  core.cleanup(state.finished)
+  -- One that has failed, and has not said so yet, says it to this reader, who was here when it failed, and not to nobody.
+  if state.over or not stream.destroyed then core.cleanup(state.finished) end
   return stream
 end
 
@@ -51,10 +52,22 @@ local function newSentinel(state)
   return sentinel
 end
 
+-- A stream that always has a chunk would keep the loop's other work waiting: after so many without a wait, one turn of it.
+local MOST = 4096
+
+local function letOthers(state)
+  state.run = 0
+  local wake, here = wait.prepare()
+  core.immediate(wake)
+  here()
+end
+
 ---The next chunk, waiting for it; nil at the end. Raises the stream's error.
 ---@return any
 function Iterator:__call()
   local state = self._state
+  state.run = state.run + 1
+  if state.run > MOST then letOthers(state) end
   while state.stream do
     local stream = state.stream
     local chunk
@@ -71,7 +84,7 @@ function Iterator:__call()
       return nil
     end
     local wake, here = wait.prepare()
-    state.wake = wake
+    state.wake, state.run = wake, 0
     here()
   end
   return nil
@@ -92,7 +105,7 @@ end
 function Readable:iter(options)
   if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
   wait.check()
-  local state = { stream = self, destroyOnReturn = not options or options.destroyOnReturn ~= false,
+  local state = { stream = self, run = 0, destroyOnReturn = not options or options.destroyOnReturn ~= false,
     autoDestroy = core.properties.autoDestroy(self) }
   state.onReadable = function() wakeUp(state) end
   self:on('readable', state.onReadable)

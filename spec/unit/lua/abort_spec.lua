@@ -231,10 +231,9 @@ describe('weir.abort', function()
       timers = {}
       abort.setTimers(function(callback, ms)
         local timer = { ms = ms, fire = callback }
-        function timer:unref() self.unreferenced = true end
         timers[#timers + 1] = timer
         return timer
-      end)
+      end, function(timer) timer.unreferenced = true end)
     end)
 
     it('aborts when the time is over, by a timer that keeps nothing alive', function()

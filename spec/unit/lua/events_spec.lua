@@ -423,6 +423,44 @@ describe('weir.events', function()
     end)
   end)
 
+  describe('the functions of the module', function()
+    local signal
+    before_each(function() signal = require('weir.abort').AbortController().signal end)
+
+    it('list the listeners of emitters and signals', function()
+      e:on('x', some):once('x', third)
+      assert.are.same({ some, third }, events.getEventListeners(e, 'x'))
+      assert.are.same({}, events.getEventListeners(e, 'y'))
+      assert.are.same({}, events.getEventListeners(signal, 'abort'))
+      signal:on('abort', some):on('abort', third):on('abort', print):off('abort', third)
+      assert.are.same({ some, print }, events.getEventListeners(signal, 'abort'))
+      assert.are.same({}, events.getEventListeners(signal, 'error'))
+      events.getEventListeners(signal, 'abort')[1] = nil
+      assert.are.equal(2, signal:listenerCount 'abort')
+    end)
+
+    it('set the maximum of some, or of all', function()
+      local other = EventEmitter()
+      events.setMaxListeners(3, e, signal)
+      assert.are.same({ 3, 10, 0 }, { events.getMaxListeners(e), events.getMaxListeners(other), events.getMaxListeners(signal) })
+      events.setMaxListeners(7)
+      local max = { events.getMaxListeners(e), events.getMaxListeners(other) }
+      events.setMaxListeners(10)
+      assert.are.same({ 3, 7 }, max)
+    end)
+
+    it('check their arguments, and then change nothing', function()
+      for _, bad in ipairs { {}, 5, 'x' } do
+        assert.are.equal('ERR_INVALID_ARG_TYPE', raised(events.getEventListeners, bad, 'x').code)
+        assert.are.equal('ERR_INVALID_ARG_TYPE', raised(events.getMaxListeners, bad).code)
+        assert.are.equal('ERR_INVALID_ARG_TYPE', raised(events.setMaxListeners, 3, e, bad).code)
+      end
+      assert.are.equal(10, e:getMaxListeners())
+      assert.are.equal('ERR_OUT_OF_RANGE', raised(events.setMaxListeners, -1).code)
+      assert.are.equal('ERR_INVALID_ARG_TYPE', raised(events.setMaxListeners, 'a', e).code)
+    end)
+  end)
+
   describe('the warning of leaks', function()
     local warnings
     before_each(function()
@@ -444,6 +482,12 @@ describe('weir.events', function()
       assert.are.equal(11, warnings[1].count)
       for _ = 1, 11 do e:on('bar', some) end
       assert.are.equal(2, #warnings)
+    end)
+
+    it('says the name of a stream', function()
+      e.name = 'upload'
+      for _ = 1, 11 do e:on('foo', some) end
+      assert.is_truthy(warnings[1].message:find('added to [EventEmitter upload].', 1, true))
     end)
 
     it('comes once although the list is copied during an emit', function()
