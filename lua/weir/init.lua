@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The public module. Requires run downwards in this list only, and never from inside a function:
 --   core (C), class, show, errors, wait, eventiterator, events, abort, json, stream.base, timers, stream.readable,
---   stream.writable, stream.duplex, stream.from, stream.iter, stream.stage, stream.segments, stream.pipeline, stream.front,
---   stream.duplex_from, stream.compose, stream.duplex_pair, stream.operators, stream.predicates, process, and what is loaded
---   when first touched: fs, zlib, crypto, net, lines, consumers.
+--   stream.writable, stream.duplex, stream.from, stream.iter, stream.stage, stream.segments, stream.pipeline, process, and what is
+--   loaded when first touched: stream.front, stream.duplex_from, stream.compose, stream.duplex_pair, stream.operators,
+--   stream.predicates, fs, zlib, crypto, net, lines, consumers. (All of it at once costs a start most of a millisecond.)
 
 local core = require 'weir.core'
 local class = require 'weir.class'
@@ -20,10 +20,6 @@ local duplex = require 'weir.stream.duplex'
 require 'weir.stream.from'
 local iter = require 'weir.stream.iter'
 local pipeline = require 'weir.stream.pipeline'
-local compose = require 'weir.stream.compose'
-local duplexPair = require 'weir.stream.duplex_pair'
-require 'weir.stream.operators'
-local predicates = require 'weir.stream.predicates'
 local process = require 'weir.process'
 
 abort.setTimers(timers.setTimeout, timers.unref)
@@ -38,13 +34,6 @@ local weir = {
   PassThrough = duplex.PassThrough,
   pipeline = pipeline.pipeline,
   finished = pipeline.finished,
-  compose = compose.compose,
-  duplexPair = duplexPair.duplexPair,
-  isReadable = predicates.isReadable,
-  isWritable = predicates.isWritable,
-  isErrored = predicates.isErrored,
-  isDisturbed = predicates.isDisturbed,
-  isDestroyed = predicates.isDestroyed,
   addAbortSignal = base.addAbortSignal,
   getDefaultHighWaterMark = base.getDefaultHighWaterMark,
   setDefaultHighWaterMark = base.setDefaultHighWaterMark,
@@ -98,7 +87,28 @@ end
 
 local lazy = {}
 for _, name in ipairs { 'fs', 'zlib', 'crypto', 'net', 'json', 'lines', 'consumers' } do lazy[name] = 'weir.' .. name end
-local fields = { stdin = 'stdio', stdout = 'stdio', stderr = 'stdio', null = 'json' } -- name -> the module that it is a field of
+-- name -> the module that it is a field of
+local fields = {
+  stdin = 'stdio', stdout = 'stdio', stderr = 'stdio', null = 'json',
+  compose = 'stream.compose', duplexPair = 'stream.duplex_pair',
+}
+for _, name in ipairs { 'isReadable', 'isWritable', 'isErrored', 'isDisturbed', 'isDestroyed' } do fields[name] = 'stream.predicates' end
+
+-- Functions of the class `of` that `module` brings when one of them is called for the first time.
+local function later(of, module, names)
+  for _, name in ipairs(names) do
+    of[name] = function(...)
+      require(module)
+      return of[name](...)
+    end
+  end
+end
+
+later(Readable, 'weir.stream.operators',
+  { 'map', 'filter', 'forEach', 'some', 'every', 'find', 'toArray', 'reduce', 'flatMap', 'take', 'drop' })
+later(Readable, 'weir.stream.compose', { 'compose' })
+later(Readable, 'weir.stream.predicates', { 'isDisturbed' })
+later(duplex.Duplex, 'weir.stream.duplex_from', { 'from' })
 
 return setmetatable(weir, {
   __index = function(_, key)
