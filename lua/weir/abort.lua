@@ -316,4 +316,10 @@ function AbortController:abort(reason)
   abort(self.signal, reason)
 end
 
+---Raises ERR_INVALID_ARG_TYPE if `signal`, which was given as the option of that name, is neither nil nor an AbortSignal.
+---@param signal any
+function M.checkOption(signal)
+  if signal ~= nil and not class.is(signal, AbortSignal) then error(errors.argType('options.signal', 'AbortSignal', signal), 3) end
+end
+
 return M

@@ -27,11 +27,8 @@ local function check(stream, options)
   if not class.is(stream, Readable) then error(errors.argType('stream', 'Readable', stream), 4) end
   if options == nil then return math.huge, nil end
   if type(options) ~= 'table' then error(errors.argType('options', 'table', options), 4) end
-  local signal = options.signal
-  if signal ~= nil and not class.is(signal, abort.AbortSignal) then
-    error(errors.argType('options.signal', 'AbortSignal', signal), 4)
-  end
-  return checkLimit(options.limit), signal
+  abort.checkOption(options.signal)
+  return checkLimit(options.limit), options.signal
 end
 
 local function tooLarge(limit, unit)

@@ -86,4 +86,22 @@ function M.prepare()
   return wake, here
 end
 
+---Waits until somebody calls `wakeAt` with the same place.
+---@param t table
+---@param field string
+function M.at(t, field)
+  local wake, here = M.prepare()
+  t[field] = wake
+  here()
+end
+
+---Lets whoever waits at `t[field]` go on, if anybody does.
+---@param t table
+---@param field string
+function M.wakeAt(t, field)
+  local wake = t[field]
+  t[field] = nil
+  if wake then wake() end
+end
+
 return M

@@ -26,8 +26,8 @@ void wr_enter_end(struct wr_bind *b, lua_State *co);
 /* A coroutine with nothing on its stack; else as wr_enter. */
 lua_State *wr_enter_bare(struct wr_bind *b);
 
-/* Runs the function and its ARGS arguments that are on CO. 0: it came back, and CO is in the pool again. LUA_YIELD: it waits. Else it
- * died of the error on top of CO, which is the collector's. */
+/* Runs the function and its ARGS arguments that are on CO. 0: it came back, and CO is in the pool again. LUA_YIELD: it waits.
+ * Else it died of the error on top of CO, which is the collector's. */
 int wr_enter_burst(struct wr_bind *b, lua_State *co, int args);
 
 /* Run and end, for calls whose results nobody wants. Whether it came back. */
@@ -40,9 +40,9 @@ void wr_enter_resume(struct wr_bind *b, lua_State *co, int args);
 void wr_enter_uncaught(struct wr_bind *b, lua_State *co);
 
 /* Calls FN(L, ARG) so that it may raise: most functions of Lua's may, for want of memory, and nothing may jump over frames of
- * flow/, io/ or libev. FN sees an empty stack, so that L is not the anchor if FN
- * reaches for its slots; what it does to another stack than L is not undone. How many values it has left on L; or -1, and nothing is left, and the run will
- * end as wr_enter_starve says. */
+ * flow/, io/ or libev. FN sees an empty stack, so that L is not the anchor if FN reaches for its slots; what it does to another
+ * stack than L is not undone. How many values it has left on L; or -1, and nothing is left, and the run will end as
+ * wr_enter_starve says. */
 int wr_enter_guard(struct wr_bind *b, lua_State *L, int (*fn)(lua_State *L, void *arg), void *arg);
 
 /* Something was lost for want of memory: the run ends with an out-of-memory error, before the next tick. */

@@ -328,24 +328,6 @@ static int complete(lua_State *L, complete_fn *fn)
     return 0;
 }
 
-/* Inside a burst, or a call that may push into the ring, a success is only noted: C looks when the handler has returned. */
-static void done(struct wr_stream *s, struct wr_error *err)
-{
-    if (s->buffering && !err && (s->sh->go & 3) == WR_GO_IN) {
-        s->sh->go = WR_GO_DONE | WR_GO_STOP;
-        return;
-    }
-    if (s->buffering && (s->sh->go & 3) == WR_GO_DONE) {
-        wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
-        return;
-    }
-    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
-    if (s->has & WR_IS_TRANSFORM)
-        wr_transform_done(s, err);
-    else
-        wr_writable_done(s, err);
-}
-
 /* A write handler has raised ERR. */
 static void write_raised(struct wr_stream *s, struct wr_error *err)
 {
@@ -368,7 +350,7 @@ static int on_constructed(lua_State *L)
 }
 static int on_done(lua_State *L)
 {
-    return complete(L, done);
+    return complete(L, wr_pump_completed);
 }
 static int on_write_raised(lua_State *L)
 {

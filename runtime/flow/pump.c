@@ -77,12 +77,12 @@ void wr_pump_interrupt(struct wr_stream *s)
 /* ---- one call of a handler, or a burst of them */
 
 /* From here on S pushes into its ring. */
-static void begin(struct wr_stream *s)
+static void begin(struct wr_stream *s, enum wr_go go)
 {
     s->buffering = true;
     s->before = s->sh->r.tail;
     s->sh->exact = !objects_out(s) || !unobserved(s) || s->read >= WR_READ_ENDED;
-    s->sh->go = WR_GO_IN;
+    s->sh->go = (int32_t)go;
 }
 
 /* From here on what S pushes goes the exact path. */
@@ -108,7 +108,7 @@ static void end(struct wr_stream *s)
 void wr_pump_enter(struct wr_stream *s)
 {
     if (!s->buffering && wr_pump_buffers(s))
-        begin(s);
+        begin(s, WR_GO_IN);
 }
 
 static void flow_now(struct wr_stream *s)
@@ -127,6 +127,23 @@ bool wr_pump_leave(struct wr_stream *s)
     if (came && !(s->has & WR_BULK) && wr_readable_length(s) >= s->sh->r.mark && wr_readable_flows_at_once(s))
         flow_now(s);
     return came;
+}
+
+void wr_pump_completed(struct wr_stream *s, struct wr_error *err)
+{
+    if (s->buffering && !err && (s->sh->go & 3) == WR_GO_IN) {
+        s->sh->go = WR_GO_DONE | WR_GO_STOP;
+        return;
+    }
+    if (s->buffering && (s->sh->go & 3) == WR_GO_DONE) {
+        wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
+        return;
+    }
+    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
+    if (s->has & WR_IS_TRANSFORM)
+        wr_transform_done(s, err);
+    else
+        wr_writable_done(s, err);
 }
 
 void wr_pump_spill(struct wr_stream *s)
@@ -227,20 +244,25 @@ static bool flows(const struct wr_stream *s)
     return s->r & WR_R_FLOWING && s->life == WR_LIFE_OPEN && !s->errored && edge_bursts(s);
 }
 
-/* Can the source be asked in a burst? */
+/* Is it for the source to read ahead? */
+static bool reads_ahead(const struct wr_stream *s)
+{
+    return s->read == WR_READ_IDLE && s->life == WR_LIFE_OPEN && !s->errored && !s->buffering &&
+           wr_readable_length(s) < s->sh->r.mark;
+}
+
+/* ... and in a burst? */
 static bool readable_in_bursts(const struct wr_stream *s)
 {
     const uint32_t needed = WR_BURSTS | WR_HAS_READ;
-    return s->read == WR_READ_IDLE && (s->has & needed) == needed && s->life == WR_LIFE_OPEN && !s->errored &&
-           !s->buffering && objects_out(s) && wr_readable_length(s) < s->sh->r.mark;
+    return (s->has & needed) == needed && objects_out(s) && reads_ahead(s);
 }
 
 static void begin_read(struct wr_stream *s)
 {
     wr_stream_step(s, WR_MACHINE_READ, WR_READ_ON_ASK);
     s->r |= WR_R_SYNC;
-    begin(s);
-    s->sh->go = WR_GO_READ;
+    begin(s, WR_GO_READ);
 }
 
 /* If S was destroyed in the last of so many calls of its `read`: on the exact path each comes with a chunk that is taken, also
@@ -269,8 +291,7 @@ static int begin_write(struct wr_stream *dest)
 {
     if (promise(dest))
         return -1;
-    begin(dest);
-    dest->sh->go = WR_GO_DONE;
+    begin(dest, WR_GO_DONE);
     return 0;
 }
 
@@ -344,14 +365,41 @@ static bool goes_on(const struct wr_run *run, const struct wr_stream *s)
     return dest != run->stages[0] && at_rest(dest) && !full(dest);
 }
 
+/* What the stages of RUN have left in their rings jams behind them, or is remembered. The first edge is the caller's. */
+static void look_behind(const struct wr_run *run)
+{
+    for (uint32_t i = 2; i < run->count; i++) {
+        struct wr_pipe *p = run->stages[i - 1]->pipes;
+        if (p && p->dest == run->stages[i])
+            jams(p);
+    }
+}
+
+/* Runs RUN on the host, and finishes what nobody's touch has finished. */
+static void carry_out(struct wr_flow *f, struct wr_run *run)
+{
+    const struct wr_relay outer = *f->relay; /* of a handler that this is called in */
+    bool whole = !(run->stages[run->count - 1]->has & WR_IS_READABLE);
+    assert(!f->run && "a relay is entered that nobody has touched");
+    *f->relay = (struct wr_relay){.at = !run->reads, .rounds = whole ? ROUNDS : 1};
+    f->run = run;
+    f->relays++;
+    f->burst(run->stages, run->count, run->reads);
+    f->relays--;
+    uint32_t at = current(f, run);
+    for (uint32_t i = 0; i < run->count; i++)
+        if (f->run || i == at)
+            finish_stage(run, i);
+    f->run = NULL;
+    if (f->relays)
+        *f->relay = (struct wr_relay){.touched = 1, .at = outer.at};
+}
+
 /* READS: `read` of S. Then, with DEST, a burst from S into it, and on from there as far as it goes. Whether a chunk of S was
  * taken. */
 static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
 {
-    struct wr_flow *f = s->flow;
     struct wr_run run;
-    const struct wr_relay outer = *f->relay; /* of a handler that this is called in */
-    assert(!f->run && "a relay is entered that nobody has touched");
     run.count = 1;
     run.reads = reads;
     run.stages[0] = wr_stream_ref(s);
@@ -361,26 +409,10 @@ static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
     if (dest && add_stage(&run, dest))
         while (goes_on(&run, run.stages[run.count - 1]) && add_stage(&run, run.stages[run.count - 1]->pipes->dest))
             ;
-    bool whole = !(run.stages[run.count - 1]->has & WR_IS_READABLE);
-    *f->relay = (struct wr_relay){.at = !reads, .rounds = whole ? ROUNDS : 1};
-    f->run = &run;
-    f->relays++;
     if (reads || run.count > 1)
-        f->burst(run.stages, run.count, reads);
-    f->relays--;
-    uint32_t at = current(f, &run);
-    for (uint32_t i = 0; i < run.count; i++)
-        if (f->run || i == at)
-            finish_stage(&run, i);
-    f->run = NULL;
-    if (f->relays)
-        *f->relay = (struct wr_relay){.touched = 1, .at = outer.at};
+        carry_out(s->flow, &run);
     bool took = s->sh->r.head != head;
-    for (uint32_t i = 2; i < run.count; i++) { /* the first edge is its caller's */
-        struct wr_pipe *p = run.stages[i - 1]->pipes;
-        if (p && p->dest == run.stages[i])
-            jams(p);
-    }
+    look_behind(&run);
     for (uint32_t i = 0; i < run.count; i++)
         wr_stream_unref(run.stages[i]);
     return took;
@@ -389,39 +421,40 @@ static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
 /* Lets the source read ahead to its mark. */
 static void fill(struct wr_stream *s)
 {
-    if (readable_in_bursts(s))
+    if (readable_in_bursts(s)) {
         relay(s, NULL, true);
-    else if (s->read == WR_READ_IDLE && !s->errored && s->life == WR_LIFE_OPEN && !s->buffering &&
-             wr_readable_length(s) < s->sh->r.mark) {
+    } else if (reads_ahead(s)) {
         wr_readable_ask(s);
         last_words(s, 1);
     }
 }
 
+/* S is full no more: the edge that waits for that, if any. (What fills S from now on is not what a burst has left.) */
+static struct wr_pipe *take_feeding(struct wr_stream *s)
+{
+    if (full(s))
+        return NULL;
+    struct wr_pipe *p = s->feeding;
+    s->left_full = false;
+    s->feeding = NULL;
+    return p;
+}
+
 /* Has the consumer of S made room, so that whoever feeds it can go on? */
 static void room_made(struct wr_stream *s)
 {
-    struct wr_pipe *p = s->feeding;
-    if (full(s))
-        return;
-    s->left_full = false;
-    if (!p)
-        return;
-    s->feeding = NULL;
-    wr_tick_flow(p->source);
+    struct wr_pipe *p = take_feeding(s);
+    if (p)
+        wr_tick_flow(p->source);
 }
 
 /* S's destination takes no more: if S is full, its last callback is kept, and what feeds it fills its queue to the mark. */
 static void blocked(struct wr_stream *s)
 {
-    struct wr_pipe *p = s->feeding;
     hold(s);
-    if (full(s))
-        return;
-    s->left_full = false;
+    struct wr_pipe *p = take_feeding(s);
     if (!p)
         return;
-    s->feeding = NULL;
     stop_if_full(p);
     wr_tick_flow(p->source);
 }

@@ -40,6 +40,10 @@ bool wr_pump_leave(struct wr_stream *s);
 /* The host's user calls the core while a relay is under way (f->run): only the burst of the stage that is called now goes on. */
 void wr_pump_touch(struct wr_flow *f);
 
+/* The callback of S's handler `write` was called, with ERR (borrowed) or NULL. Inside a burst, or a call that may push into the
+ * ring, a success is only noted: it is looked at when the handler has returned. */
+void wr_pump_completed(struct wr_stream *s, struct wr_error *err);
+
 /* S fails or is destroyed, perhaps inside its handler: what that has pushed so far crosses first, as it would have at once on
  * the exact path. */
 void wr_pump_spill(struct wr_stream *s);

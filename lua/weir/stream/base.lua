@@ -30,6 +30,9 @@ local function caught(err)
   return errors.caught(err, traceback(2))
 end
 
+---For xpcall: what was raised, as an error object with the traceback of where.
+M.caught = caught
+
 local uncaught -- set by weir.process
 
 ---Sets what is done with an error that nobody took care of.
@@ -115,6 +118,13 @@ core.trampolines {
 ---@field name string? the option `name`, for messages
 local Stream = class.new('Stream', events.EventEmitter)
 M.Stream = Stream
+
+---Is `x` a stream, of any class?
+---@param x any
+---@return boolean
+function M.isStream(x)
+  return class.is(x, Stream)
+end
 
 for _, name in pairs { 'destroyed', 'closed', 'errored' } do Stream.getters[name] = core.properties[name] end
 

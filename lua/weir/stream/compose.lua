@@ -54,7 +54,7 @@ local function compose(...)
   local count, stages = select('#', ...), { ... }
   if count == 0 then error(errors.new('The "streams" argument must be specified', 'ERR_MISSING_ARGS'), 3) end
   for i = 1, count do
-    if not class.is(stages[i], base.Stream) then stages[i] = duplexFrom(stages[i]) end
+    if not base.isStream(stages[i]) then stages[i] = duplexFrom(stages[i]) end
   end
   if count == 1 then return duplexFrom(stages[1]) end
   checkPlaces(stages)
@@ -82,10 +82,8 @@ end
 function Readable:compose(stage, options)
   if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
   local signal = options and options.signal
-  if signal ~= nil and not class.is(signal, abort.AbortSignal) then
-    error(errors.argType('options.signal', 'AbortSignal', signal), 2)
-  end
-  if class.is(stage, base.Stream) and stage.writable ~= true then
+  abort.checkOption(signal)
+  if base.isStream(stage) and stage.writable ~= true then
     error(errors.argValue('stream', stage, 'must be writable'), 2)
   end
   local composed = compose(self, stage)

@@ -10,6 +10,7 @@ local stage = require 'weir.stream.stage'
 local Front = require 'weir.stream.front'
 local Duplex = require('weir.stream.duplex').Duplex
 
+local isStream = base.isStream
 local type, error = type, error
 
 -- ---- A pair of streams ----------------------------------------------------------------------------------------------------
@@ -48,17 +49,13 @@ local Source = class.new('Duplex', Duplex)
 Source._read, Source._destroy = from.From._read, from.From._destroy
 
 function Source:init(x)
-  self._next, self._close = from.sourceOf(x)
+  self._next, self._close = from.itemsOf(x)
   Duplex.init(self, { objectMode = true, highWaterMark = 1, writable = false })
 end
 
 -- ---- Which it is ----------------------------------------------------------------------------------------------------------
 
 local EXPECTED = { 'function', 'table', 'string', 'thread', 'Stream' }
-
-local function isStream(x)
-  return class.is(x, base.Stream)
-end
 
 local function fromStream(stream)
   local reads, writes = stream.readable ~= nil, stream.writable ~= nil

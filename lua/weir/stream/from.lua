@@ -38,8 +38,12 @@ local function fromStream(stream)
   end
 end
 
--- A function that gives the next value (nil: no more), and perhaps one that is told that nobody will ask again.
-local function sourceOf(x)
+---What gives the items of `x`, anything that `Readable.from` takes: a function for the next one, nil at the end, and perhaps one
+---to be called when it is left before that. A string is one item.
+---@param x any
+---@return fun(): any next
+---@return (fun(err?: weir.Error): any)? close
+local function itemsOf(x)
   local kind = type(x)
   if kind == 'function' then return x end
   if kind == 'thread' then return fromCoroutine(x) end
@@ -125,19 +129,8 @@ function Readable.from(x, options)
     end
     return Readable(all)
   end
-  local next, close = sourceOf(x)
+  local next, close = itemsOf(x)
   return From(next, close, withDefaults(options, 1))
 end
 
-local M = { From = From, sourceOf = sourceOf } -- for Duplex.from
-
----What gives the items of `x`, anything that `Readable.from` takes: a function for the next one, nil at the end, and perhaps one
----to be called when it is left before that. A string is one item.
----@param x any
----@return fun(): any next
----@return (fun(err?: weir.Error): any)? close
-function M.itemsOf(x)
-  return sourceOf(x)
-end
-
-return M
+return { From = From, itemsOf = itemsOf }

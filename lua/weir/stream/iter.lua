@@ -30,12 +30,6 @@ local function detach(state)
   return stream
 end
 
-local function wakeUp(state)
-  local wake = state.wake
-  state.wake = nil
-  if wake then wake() end
-end
-
 local function leave(state)
   local stream = detach(state)
   if stream and (state.failed or state.destroyOnReturn) and (not state.over or state.autoDestroy) then
@@ -83,9 +77,8 @@ function Iterator:__call()
       self:close()
       return nil
     end
-    local wake, here = wait.prepare()
-    state.wake, state.run = wake, 0
-    here()
+    state.run = 0
+    wait.at(state, 'wake')
   end
   return nil
 end
@@ -95,7 +88,7 @@ end
 function Iterator:close()
   open[self] = nil
   leave(self._state)
-  wakeUp(self._state)
+  wait.wakeAt(self._state, 'wake')
 end
 
 ---`stream:iter(options)`: an iterator for a generic `for`, in code that may wait. `destroyOnReturn = false`: closing it early
@@ -107,12 +100,12 @@ function Readable:iter(options)
   wait.check()
   local state = { stream = self, run = 0, destroyOnReturn = not options or options.destroyOnReturn ~= false,
     autoDestroy = core.properties.autoDestroy(self) }
-  state.onReadable = function() wakeUp(state) end
+  state.onReadable = function() wait.wakeAt(state, 'wake') end
   self:on('readable', state.onReadable)
   state.finished = core.finished(self, nil, false, true, function(err)
     state.error = err
     state.over = true
-    wakeUp(state)
+    wait.wakeAt(state, 'wake')
   end)
   local iterator = setmetatable({ _state = state, _sentinel = newSentinel(state) }, Iterator)
   open[iterator] = true

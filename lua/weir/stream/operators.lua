@@ -11,7 +11,6 @@
 
 local core = require 'weir.core'
 local abort = require 'weir.abort'
-local class = require 'weir.class'
 local errors = require 'weir.errors'
 local wait = require 'weir.wait'
 local pipeline = require 'weir.stream.pipeline'
@@ -33,11 +32,8 @@ end
 local function checkOptions(options)
   if options == nil then return nil end
   if type(options) ~= 'table' then error(errors.argType('options', 'table', options), 3) end
-  local signal = options.signal
-  if signal ~= nil and not class.is(signal, abort.AbortSignal) then
-    error(errors.argType('options.signal', 'AbortSignal', signal), 3)
-  end
-  return signal
+  abort.checkOption(options.signal)
+  return options.signal
 end
 
 -- A whole number of `options`, rounded down, as in Node.
@@ -153,49 +149,31 @@ local Each = classOf(callEach, leaveLater)
 -- the first slot has been given, and stands there until more is asked for; `done`: nothing more is to be read. `wake`
 -- lets whoever asks go on, `resume` whoever reads.
 
-local function wakeAsker(self)
-  local wake = self.wake
-  self.wake = nil
-  if wake then wake() end
-end
-
 local function isFull(self)
   return self.running >= self.concurrency or self.tail - self.head >= self.most
 end
 
-local function resumeReader(self)
-  local resume = self.resume
-  self.resume = nil
-  if resume then resume() end
-end
-
 local function readOn(self)
-  if not self.done and not isFull(self) then resumeReader(self) end
+  if not self.done and not isFull(self) then wait.wakeAt(self, 'resume') end
 end
 
 local function put(self, slot)
   self.queue[self.tail] = slot
   self.tail = self.tail + 1
-  wakeAsker(self)
+  wait.wakeAt(self, 'wake')
 end
 
 local function settle(self, slot)
   slot.settled = true
   self.running = self.running - 1
   if not slot.ok then self.done = true end
-  wakeAsker(self)
+  wait.wakeAt(self, 'wake')
   readOn(self)
 end
 
 local function work(self, slot, item)
   slot.ok, slot.value = xpcall(self.fn, caught, item, self.given)
   core.nextTick(settle, self, slot)
-end
-
-local function holdReader(self)
-  local resume, here = wait.prepare()
-  self.resume = resume
-  here()
 end
 
 local function readAll(self)
@@ -207,7 +185,7 @@ local function readAll(self)
     self.running = self.running + 1
     core.run(work, self, slot, item)
     put(self, slot)
-    if not self.done and isFull(self) then holdReader(self) end
+    if not self.done and isFull(self) then wait.at(self, 'resume') end
   end
 end
 
@@ -219,7 +197,7 @@ end
 
 local function stopReading(self)
   self.done = true
-  resumeReader(self)
+  wait.wakeAt(self, 'resume')
 end
 
 local function shift(self)
@@ -233,9 +211,7 @@ local function firstSlot(self)
   while true do
     local slot = self.queue[self.head]
     if slot and slot.settled then return slot end
-    local wake, here = wait.prepare()
-    self.wake = wake
-    here()
+    wait.at(self, 'wake')
   end
 end
 

@@ -4,22 +4,14 @@
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
 local abort = require 'weir.abort'
-local class = require 'weir.class'
 local errors = require 'weir.errors'
 local segments = require 'weir.stream.segments'
 local wait = require 'weir.wait'
 
 local type, select, error = type, select, error
+local isStream = base.isStream
 
 local M = {}
-
-local function isStream(x)
-  return class.is(x, base.Stream)
-end
-
-local function checkSignal(signal)
-  if signal ~= nil and not class.is(signal, abort.AbortSignal) then error(errors.argType('options.signal', 'AbortSignal', signal), 4) end
-end
 
 -- Raises for what cannot be a stage in its place; whether there are functions among them.
 local function checkStages(stages)
@@ -119,7 +111,7 @@ end
 ---@return any last with a callback the last stream, if it is one; else what the last function has returned
 function M.pipeline(...)
   local stages, options, callback = sortOut(...)
-  checkSignal(options.signal)
+  abort.checkOption(options.signal)
   local functions = checkStages(stages)
   if callback then return start(stages, functions, options, callback) end
   local wake, here = wait.prepare()
@@ -168,7 +160,7 @@ function M.finished(stream, options, callback)
   if not isStream(stream) then error(errors.argType('stream', 'Stream', stream), 2) end
   if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
   options = options or {}
-  checkSignal(options.signal)
+  abort.checkOption(options.signal)
   if callback then return follow(stream, options, callback) end
   local wake, here = wait.prepare()
   follow(stream, options, wake)

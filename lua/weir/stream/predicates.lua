@@ -4,7 +4,6 @@
 
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
-local class = require 'weir.class'
 local Readable = require 'weir.stream.readable'
 
 local type, rawget = type, rawget
@@ -14,11 +13,11 @@ local M = {}
 
 -- An instance whose `init` has not called its parent's: a stream to be, whose properties cannot be asked for.
 local function isUnmade(x)
-  return class.is(x, base.Stream) and rawget(x, '_u') == nil
+  return base.isStream(x) and rawget(x, '_u') == nil
 end
 
 local function isStream(x)
-  return class.is(x, base.Stream) and not isUnmade(x)
+  return base.isStream(x) and not isUnmade(x)
 end
 
 -- A property of anything, if it is a boolean.

@@ -7,18 +7,14 @@
 
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
-local class = require 'weir.class'
 local errors = require 'weir.errors'
 local Readable = require 'weir.stream.readable'
 local stage = require 'weir.stream.stage'
 
 local type, error, ipairs = type, error, ipairs
+local isStream = base.isStream
 
 local M = {}
-
-local function isStream(x)
-  return class.is(x, base.Stream)
-end
 
 -- ---- Which stages there are -----------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 -- has nothing to return before the work is done.) A function in C is an iterator, one with `...` takes and gives.
 
 local core = require 'weir.core'
+local base = require 'weir.stream.base'
 local class = require 'weir.class'
 local errors = require 'weir.errors'
 local wait = require 'weir.wait'
@@ -14,7 +15,8 @@ local Readable = require 'weir.stream.readable'
 local Duplex = require('weir.stream.duplex').Duplex
 
 local error, xpcall = error, xpcall
-local getinfo, traceback = debug.getinfo, debug.traceback
+local getinfo = debug.getinfo
+local caught, waitAt, wakeAt = base.caught, wait.at, wait.wakeAt
 
 local M = {}
 
@@ -25,24 +27,6 @@ function M.takes(fn)
   local info = getinfo(fn, 'uS')
   if info.what == 'C' then return 0 end
   return info.isvararg and 2 or math.min(info.nparams, 2)
-end
-
-local function caught(err)
-  return errors.caught(err, traceback(2))
-end
-
--- Wakes the coroutine that waits in that field, if any.
-local function wake(self, field)
-  local go = self[field]
-  self[field] = nil
-  if go then go() end
-end
-
--- Waits until `wake(self, field)`.
-local function await(self, field)
-  local go, here = wait.prepare()
-  self[field] = go
-  here()
 end
 
 -- Where the function learns that its stream was destroyed.
@@ -62,7 +46,7 @@ local function makeEmit(self)
     if self._returned then error(errors.new('stream.push() after EOF', 'ERR_STREAM_PUSH_AFTER_EOF'), 2) end
     self._asked = false
     if self:push(value) or self._asked then return end
-    await(self, '_wakeEmit')
+    waitAt(self, '_wakeEmit')
     check(self)
   end
 end
@@ -78,7 +62,7 @@ end
 -- A function that gives begins when it is asked first.
 local function ask(self)
   self._asked = true
-  if self._begun then return wake(self, '_wakeEmit') end
+  if self._begun then return wakeAt(self, '_wakeEmit') end
   self._begun = true
   core.run(work, self)
 end
@@ -127,7 +111,7 @@ end
 
 function Outlet:_destroy(err, callback)
   self:_leave()
-  wake(self, '_wakeEmit')
+  wakeAt(self, '_wakeEmit')
   callback(err)
 end
 
@@ -162,7 +146,7 @@ local function makeTake(self)
   return function()
     if self._ended then return nil end
     check(self)
-    if not self._callback then await(self, '_wakeTake') end
+    if not self._callback then waitAt(self, '_wakeTake') end
     check(self)
     local chunk, callback = self._chunk, self._callback
     self._ended = self._ends
@@ -191,14 +175,14 @@ Stage._read = ask
 function Stage:_write(chunk, callback)
   if self._returned then return callback() end
   self._chunk, self._callback = chunk, callback
-  wake(self, '_wakeTake')
+  wakeAt(self, '_wakeTake')
 end
 
 -- One that only takes has finished when it has returned.
 function Stage:_final(callback)
   if self._returned then return callback() end
   self._callback, self._ends = callback, true
-  wake(self, '_wakeTake')
+  wakeAt(self, '_wakeTake')
 end
 
 local function release(self, err)
@@ -223,8 +207,8 @@ function Stage:_done(value)
 end
 
 function Stage:_destroy(err, callback)
-  wake(self, '_wakeTake')
-  wake(self, '_wakeEmit')
+  wakeAt(self, '_wakeTake')
+  wakeAt(self, '_wakeEmit')
   release(self, err or errors.new('Cannot call write after a stream was destroyed', 'ERR_STREAM_DESTROYED'))
   callback(err)
 end

@@ -101,24 +101,16 @@ static void run_read(struct wr_stream *s)
     world.depth--;
 }
 
-/* The callback of `write`, as bind/handlers.c has it. */
+/* The callback of `write`, as lua/weir/stream/base.lua has it. */
 static void write_done(struct wr_stream *s, struct wr_error *err)
 {
     of(s)->held &= ~(uint32_t)HELD_WRITE;
-    if (s->buffering && !err && (s->sh->go & 3) == WR_GO_IN) {
-        s->sh->go = s->sh->go == WR_GO_IN ? WR_GO_DONE : WR_GO_DONE | WR_GO_STOP;
+    if (!err && s->sh->go == WR_GO_IN) {
+        s->sh->go = WR_GO_DONE;
         return;
     }
     model_touch();
-    if (s->buffering && (s->sh->go & 3) == WR_GO_DONE) {
-        wr_life_fail_code(s, WR_E_MULTIPLE_CALLBACK, false);
-        return;
-    }
-    s->sh->go |= s->buffering ? WR_GO_STOP : 0;
-    if (s->has & WR_IS_TRANSFORM)
-        wr_transform_done(s, err);
-    else
-        wr_writable_done(s, err);
+    wr_pump_completed(s, err);
 }
 
 /* Completes what is held by HELD, now. */
