@@ -6,6 +6,56 @@ local weir = require 'weir'
 
 local M = {}
 
+---A spec whose body may wait.
+---@param fn function
+---@return function
+function M.within(fn)
+  return function() weir.run(fn) end
+end
+
+---Waits until it is quiet: all ticks have run, and what they bring about.
+function M.settle()
+  for _ = 1, 3 do weir.sleep(1) end
+end
+
+---Writes a file.
+---@param path string
+---@param bytes string
+function M.write_file(path, bytes)
+  local file = assert(io.open(path, 'wb'))
+  file:write(bytes)
+  file:close()
+end
+
+---What a stream gives, in an array, waiting for its end. `options` of `iter`.
+---@param stream weir.Readable
+---@param options? table
+---@return any[]
+function M.all_of(stream, options)
+  local got = {}
+  for v in stream:iter(options) do got[#got + 1] = v end
+  return got
+end
+
+---A source of objects that never gives any.
+---@return weir.Readable
+function M.idle()
+  return weir.Readable{ objectMode = true, read = function() end }
+end
+
+---A sink of objects, which it puts into the array `got`; more options may be given.
+---@param got any[]
+---@param options? table
+---@return weir.Writable
+function M.sink_into(got, options)
+  local all = { objectMode = true, write = function(_, v, callback)
+    got[#got + 1] = v
+    callback()
+  end }
+  for key, value in pairs(options or {}) do all[key] = value end
+  return weir.Writable(all)
+end
+
 ---How much data a spec takes: in the hard build with one-byte reads, where a byte costs what a block does else, less.
 ---@param usual integer
 ---@param few integer

@@ -4,11 +4,8 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within, settle, all_of, sink_into = support.within, support.settle, support.all_of, support.sink_into
 local raised, failure_of = support.raised, support.failure_of
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
 
 local function numbers(n)
   local i = 0
@@ -30,24 +27,6 @@ local function plusOne()
   return map(function(v) return v + 1 end)
 end
 
-local function collector(got)
-  return weir.Writable{ objectMode = true, write = function(_, v, callback)
-    got[#got + 1] = v
-    callback()
-  end }
-end
-
-local function all_of(stream)
-  local got = {}
-  for v in stream:iter() do got[#got + 1] = v end
-  return got
-end
-
--- Quiet: all ticks have run, and what they bring about.
-local function settle()
-  for _ = 1, 3 do weir.sleep(1) end
-end
-
 local function all_destroyed(...)
   for i = 1, select('#', ...) do assert.is_true((select(i, ...)).destroyed, 'stage ' .. i) end
 end
@@ -55,7 +34,7 @@ end
 describe('compose', function()
   it('writes into the first stage and reads from the last', within(function()
     local composed, got = weir.compose(twice(), plusOne()), {}
-    weir.pipeline(numbers(100), composed, collector(got))
+    weir.pipeline(numbers(100), composed, sink_into(got))
     assert.equal(100, #got)
     for i = 1, 100 do assert.equal(2 * i + 1, got[i]) end
     assert.is_true(composed.destroyed)
@@ -100,7 +79,7 @@ describe('compose', function()
 
   it('of a source and a sink runs by itself, and closes', within(function()
     local got = {}
-    local composed = weir.compose(numbers(3), plusOne(), collector(got))
+    local composed = weir.compose(numbers(3), plusOne(), sink_into(got))
     assert.is_false(composed.readable)
     assert.is_false(composed.writable)
     settle()
@@ -205,7 +184,7 @@ describe('compose', function()
   end))
 
   it('refuses what cannot be a stage', within(function()
-    local sink, source = collector {}, numbers(1)
+    local sink, source = sink_into {}, numbers(1)
     assert.equal('ERR_MISSING_ARGS', raised(weir.compose).code)
     assert.equal('ERR_INVALID_ARG_TYPE', raised(weir.compose, 5).code)
     assert.equal('ERR_INVALID_ARG_VALUE', raised(weir.compose, sink, twice()).code)

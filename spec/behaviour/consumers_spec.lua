@@ -2,13 +2,11 @@
 -- Whole streams as one value: what is given, and what ends it early.
 
 local weir = require 'weir'
-local raised = require('support').raised
+local support = require 'support'
+local within = support.within
+local raised = support.raised
 
 local consumers, Readable = weir.consumers, weir.Readable
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
 
 -- A stream that gives CHUNKS, and then ends; it keeps the errors that it emitted.
 local function giving(chunks, objectMode)

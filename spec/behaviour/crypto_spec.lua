@@ -435,11 +435,7 @@ describe('crypto', function()
     before_each(function() dir = command('mktemp -d'):gsub('\n', '') end)
     after_each(function() command('rm -rf %s', dir) end)
 
-    local function write(name, bytes)
-      local file = assert(io.open(dir .. '/' .. name, 'wb'))
-      file:write(bytes)
-      file:close()
-    end
+    local function write(name, bytes) support.write_file(dir .. '/' .. name, bytes) end
 
     it('openssl and gunzip read what gzip and a cipher sealed #all', function()
       weir.run(function()

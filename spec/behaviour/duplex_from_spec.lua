@@ -3,19 +3,8 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within, settle, idle, all_of, sink_into = support.within, support.settle, support.idle, support.all_of, support.sink_into
 local raised, failure_of = support.raised, support.failure_of
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
-
-local function settle()
-  for _ = 1, 3 do weir.sleep(1) end
-end
-
-local function idle()
-  return weir.Readable{ objectMode = true, read = function() end }
-end
 
 local function source_of(items)
   local i = 0
@@ -23,21 +12,6 @@ local function source_of(items)
     i = i + 1
     self:push(items[i])
   end }
-end
-
-local function sink_into(got, options)
-  local all = { objectMode = true, write = function(_, v, callback)
-    got[#got + 1] = v
-    callback()
-  end }
-  for key, value in pairs(options or {}) do all[key] = value end
-  return weir.Writable(all)
-end
-
-local function all_of(stream)
-  local got = {}
-  for v in stream:iter() do got[#got + 1] = v end
-  return got
 end
 
 -- What `stream` emits from now on, in order.

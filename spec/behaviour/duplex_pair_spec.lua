@@ -2,21 +2,9 @@
 -- duplexPair: what one end writes the other reads, with backpressure; the end; that each has its own life, as in Node 20.
 
 local weir = require 'weir'
-local failure_of = require('support').failure_of
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
-
-local function settle()
-  for _ = 1, 3 do weir.sleep(1) end
-end
-
-local function all_of(stream)
-  local got = {}
-  for v in stream:iter{ destroyOnReturn = false } do got[#got + 1] = v end
-  return got
-end
+local support = require 'support'
+local within, settle = support.within, support.settle
+local failure_of = support.failure_of
 
 describe('duplexPair', function()
   it('gives each end what the other writes', within(function()
@@ -75,7 +63,7 @@ describe('duplexPair', function()
     a:finish('last', function() finished = true end)
     settle()
     assert.is_false(finished)
-    assert.same({ 'last' }, all_of(b))
+    assert.same({ 'last' }, support.all_of(b, { destroyOnReturn = false }))
     settle()
     assert.is_true(finished)
     assert.is_true(b.writable)
@@ -100,7 +88,7 @@ describe('duplexPair', function()
     local a, b = weir.duplexPair()
     local data, back = ('0123456789'):rep(50000), nil
     weir.wrap(function() weir.pipeline(b, weir.PassThrough(), b) end)()
-    weir.wrap(function() back = table.concat(all_of(a)) end)()
+    weir.wrap(function() back = table.concat(support.all_of(a, { destroyOnReturn = false })) end)()
     for i = 1, #data, 7777 do
       if not a:write(data:sub(i, i + 7776)) then weir.events.once(a, 'drain') end
     end

@@ -3,14 +3,11 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within = support.within
 local output_of, raised = support.output_of, support.raised
 
 local command = os.getenv 'WEIR'
 local events = weir.events
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
 
 local function after(ms, fn)
   weir.setTimeout(fn, ms)

@@ -3,15 +3,12 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within = support.within
 local fs = weir.fs
 local command, failure_of = support.output_of, support.failure_of
 
 describe('an atomic file', function()
   local dir, path
-
-  local function within(fn)
-    return function() weir.run(fn) end
-  end
 
   before_each(function()
     dir = command('mktemp -d'):gsub('\n', '')

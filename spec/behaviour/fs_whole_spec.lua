@@ -3,15 +3,12 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within = support.within
 local fs = weir.fs
 local command, raised = support.output_of, support.raised
 
 describe('fs', function()
   local dir, path
-
-  local function within(fn)
-    return function() weir.run(fn) end
-  end
 
   before_each(function()
     dir = command('mktemp -d'):gsub('\n', '')

@@ -2,13 +2,11 @@
 -- Leaving an iteration, and what else may happen meanwhile. (What an iteration gives is held against Node's in conformance.)
 
 local weir = require 'weir'
-local output_of = require('support').output_of
+local support = require 'support'
+local within = support.within
+local output_of = support.output_of
 
 local command = os.getenv 'WEIR'
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
 
 -- An object stream that gives 1, 2, 3 ... for ever.
 local function numbers(options)

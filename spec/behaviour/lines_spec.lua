@@ -4,6 +4,7 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within = support.within
 local output_of, raised = support.output_of, support.raised
 
 local command = os.getenv 'WEIR'
@@ -23,10 +24,6 @@ local function lines_of(input, cut, options)
   local ok, err = pcall(weir.pipeline, source, stream, sink)
   if not ok then failure = err end
   return lines, failure
-end
-
-local function within(fn)
-  return function() weir.run(fn) end
 end
 
 describe('lines', function()

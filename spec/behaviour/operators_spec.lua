@@ -3,13 +3,11 @@
 -- of helpers over all kinds of sources are held against Node in conformance.
 
 local weir = require 'weir'
-local raised = require('support').raised
+local support = require 'support'
+local within = support.within
+local raised = support.raised
 
 local Readable, sleep = weir.Readable, weir.sleep
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
 
 -- A source of the numbers to COUNT, which counts how often it was asked, and a record of its events.
 local function numbers(count)

@@ -4,15 +4,8 @@
 
 local weir = require 'weir'
 local support = require 'support'
+local within, settle, idle, sink_into = support.within, support.settle, support.idle, support.sink_into
 local raised = support.raised
-
-local function within(fn)
-  return function() weir.run(fn) end
-end
-
-local function settle()
-  for _ = 1, 3 do weir.sleep(1) end
-end
 
 local function source_of(items)
   local i = 0
@@ -30,19 +23,8 @@ local function endless()
   end }
 end
 
-local function idle()
-  return weir.Readable{ objectMode = true, read = function() end }
-end
-
 local function hop()
   return weir.PassThrough{ objectMode = true }
-end
-
-local function sink_into(got)
-  return weir.Writable{ objectMode = true, write = function(_, v, callback)
-    got[#got + 1] = v
-    callback()
-  end }
 end
 
 local function twice(source, emit)

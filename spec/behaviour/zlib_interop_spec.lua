@@ -12,11 +12,7 @@ describe('zlib and others', function()
   before_each(function() dir = command('mktemp -d'):gsub('\n', '') end)
   after_each(function() command('rm -rf %s', dir) end)
 
-  local function write(name, bytes)
-    local file = assert(io.open(dir .. '/' .. name, 'wb'))
-    file:write(bytes)
-    file:close()
-  end
+  local function write(name, bytes) support.write_file(dir .. '/' .. name, bytes) end
 
   it('gunzip reads what it writes, and the other way round', function()
     weir.run(function()
