@@ -80,7 +80,8 @@ struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index)
 
 struct taking {
     struct wr_bind *b;
-    lua_State *from;
+    lua_State *from; /* with the object on top */
+    int number;
     struct wr_error *e;
 };
 
@@ -89,14 +90,25 @@ static int take_top(lua_State *L, void *arg)
     struct taking *t = arg;
     lua_pushvalue(t->from, -1);
     lua_xmove(t->from, L, 1);
+    if (t->number) {
+        lua_pushinteger(L, t->number);
+        lua_setfield(L, -2, "errno");
+    }
     t->e = wr_errors_take(t->b, L, -1);
     return 0;
 }
 
-struct wr_error *wr_errors_take_late(struct wr_bind *b, lua_State *co)
+struct wr_error *wr_errors_build(struct wr_bind *b, int (*push)(lua_State *L, void *arg), void *arg, int number)
 {
-    struct taking t = {b, co, NULL};
-    wr_enter_guard(b, b->L, take_top, &t);
+    lua_State *co = wr_enter(b, WR_CALL_ERROR);
+    struct taking t = {.b = b, .from = co, .number = number};
+    int args = co ? wr_enter_guard(b, co, push, arg) : 0;
+    if (args > 0 && !wr_enter_run(b, co, args))
+        return NULL;
+    if (args > 0)
+        wr_enter_guard(b, b->L, take_top, &t);
+    if (co)
+        wr_enter_end(b, co);
     return t.e;
 }
 

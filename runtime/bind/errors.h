@@ -10,9 +10,9 @@
  * that message. */
 struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index);
 
-/* The same for the value on top of CO, which stays there, where nothing may be raised; NULL also for no memory (see
- * wr_enter_starve). */
-struct wr_error *wr_errors_take_late(struct wr_bind *b, lua_State *co);
+/* A new error whose object the trampoline of errors makes of what PUSH(L, ARG) pushes (how many: a value, and perhaps a code), with
+ * that `errno` (0: none of its own). Does not raise; NULL for no memory (see wr_enter_starve), or nested too deeply. */
+struct wr_error *wr_errors_build(struct wr_bind *b, int (*push)(lua_State *L, void *arg), void *arg, int number);
 
 /* Pushes the Lua object of E (nil for NULL), made when first asked for. Does not raise. */
 void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e);

@@ -143,19 +143,7 @@ static struct wr_error *make_error(struct wr_file *f, int number, const char *sy
     if (f->keep && number == EPIPE && !wr_stream_listens(f->s, WR_EV_ERROR))
         end_process(b);
     struct happening h = {&fault, syscall, path};
-    lua_State *co = wr_enter(b, WR_CALL_ERROR);
-    if (!co)
-        return NULL;
-    if (wr_enter_guard(b, co, push_fields, &h) < 0) {
-        wr_enter_end(b, co);
-        return NULL;
-    }
-    lua_pushnil(co);
-    if (!wr_enter_run(b, co, 2))
-        return NULL;
-    struct wr_error *e = wr_errors_take_late(b, co);
-    wr_enter_end(b, co);
-    return e;
+    return wr_errors_build(b, push_fields, &h, 0);
 }
 
 static int push_name(lua_State *L, void *arg)

@@ -185,20 +185,9 @@ static int push_too_long(lua_State *L, void *arg)
 /* The error object for a line that is too long, which says which one. */
 static struct wr_error *too_long(struct line_stream *l)
 {
-    struct wr_bind *b = l->ls.b;
-    struct wr_error *e = NULL;
     char text[128];
     snprintf(text, sizeof text, "Line %llu is longer than %zu bytes", (unsigned long long)l->number + 1, l->max);
-    lua_State *co = wr_enter(b, WR_CALL_ERROR);
-    if (!co)
-        return NULL;
-    if (wr_enter_guard(b, co, push_too_long, text) < 0)
-        wr_enter_end(b, co);
-    else if (wr_enter_run(b, co, 2)) {
-        e = wr_errors_take_late(b, co);
-        wr_enter_end(b, co);
-    }
-    return e;
+    return wr_errors_build(l->ls.b, push_too_long, text, 0);
 }
 
 static void report(struct line_stream *l)

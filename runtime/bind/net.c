@@ -98,22 +98,9 @@ static int push_error(lua_State *L, void *arg)
 
 static struct wr_error *make_error(struct wr_socket *so, int number, const char *syscall, const struct wr_address *a)
 {
-    struct wr_bind *b = bind_of(so);
     struct wr_fault fault = wr_error_errno(number);
-    lua_State *co = wr_enter(b, WR_CALL_ERROR);
-    if (!co)
-        return NULL;
     struct happening h = {&fault, syscall, a};
-    if (wr_enter_guard(b, co, push_error, &h) < 0) {
-        wr_enter_end(b, co);
-        return NULL;
-    }
-    lua_pushnil(co);
-    if (!wr_enter_run(b, co, 2))
-        return NULL;
-    struct wr_error *e = wr_errors_take_late(b, co);
-    wr_enter_end(b, co);
-    return e;
+    return wr_errors_build(bind_of(so), push_error, &h, 0);
 }
 
 static int push_name(lua_State *L, void *arg)

@@ -85,35 +85,13 @@ static int push_fault(lua_State *L, void *arg)
     return 2;
 }
 
-struct numbering {
-    lua_State *co; /* with the error object on top */
-    int number;
-};
-
-static int set_number(lua_State *L, void *arg)
-{
-    const struct numbering *n = arg;
-    lua_pushvalue(n->co, -1);
-    lua_xmove(n->co, L, 1);
-    lua_pushinteger(L, n->number);
-    lua_setfield(L, -2, "errno");
-    return 0;
-}
-
 /* The error object of a fault of zlib's, with Node's `errno`; of others as they are made anyhow. */
 static struct wr_error *make_error(struct wr_worn *w, const struct wr_fault *fault)
 {
     struct wr_bind *b = wr_wornstream_of(w)->ls.b;
-    lua_State *co = fault->domain == WR_DOMAIN_ZLIB ? wr_enter(b, WR_CALL_ERROR) : NULL;
     struct wr_error *e = NULL;
-    if (co && wr_enter_guard(b, co, push_fault, (void *)(uintptr_t)fault) < 0)
-        wr_enter_end(b, co);
-    else if (co && wr_enter_run(b, co, 2)) {
-        struct numbering n = {co, fault->number};
-        wr_enter_guard(b, b->L, set_number, &n);
-        e = wr_errors_take_late(b, co);
-        wr_enter_end(b, co);
-    }
+    if (fault->domain == WR_DOMAIN_ZLIB)
+        e = wr_errors_build(b, push_fault, (void *)(uintptr_t)fault, fault->number);
     return e ? e : wr_error_new(&b->alloc, *fault);
 }
 
