@@ -148,13 +148,6 @@ local function exitWhenClosed()
   end
 end
 
-local function interrupt(number)
-  interrupted = number
-  process.exitCode = 128 + number
-  core.destroyAll()
-  core.immediate(exitWhenClosed)
-end
-
 local arrived
 
 local function watch(name, once)
@@ -162,6 +155,15 @@ local function watch(name, once)
   local handle, code = core.signal(core.signals[name], arrived, once)
   watched[name] = handle or nil
   return code
+end
+
+-- What the script prints while its streams are closed must not end it before they are.
+local function interrupt(number)
+  interrupted = number
+  if defaults.SIGPIPE then watch('SIGPIPE', false) end
+  process.exitCode = 128 + number
+  core.destroyAll()
+  core.immediate(exitWhenClosed)
 end
 
 -- A stream of the standard output says itself that nobody reads it, and its listeners may want to know.

@@ -31,18 +31,23 @@ local function endsTooEarly(problem)
   return problem ~= nil and problem:find("near '?<eof>'?$") ~= nil
 end
 
+-- Where memory is wanted, the text was not read to its end: what it is was not found out.
+local function lacksMemory(problem)
+  return problem ~= nil and problem:find('not enough memory', 1, true) ~= nil
+end
+
 ---A chunk of what was typed: an expression's, else statements'. Or nil, and why; the third value says that more is to come.
 ---@param text string
 ---@return function? chunk
 ---@return string? problem
 ---@return boolean? incomplete
 local function compile(text)
-  local chunk = loadstring('return (...)(' .. text .. '\n)', NAME) -- so that no tail call takes its line from a traceback
-  if chunk then return chunk end
-  local problem
+  local chunk, problem = loadstring('return (...)(' .. text .. '\n)', NAME) -- so that no tail call takes its line from a traceback
+  if chunk or lacksMemory(problem) then return chunk, problem end
   chunk, problem = loadstring(text, NAME)
-  if chunk then return chunk end
+  if chunk or lacksMemory(problem) then return chunk, problem end
   local _, problemOfExpression = loadstring('return ' .. text, NAME)
+  if lacksMemory(problemOfExpression) then return nil, problemOfExpression end
   return nil, problem, endsTooEarly(problem) or endsTooEarly(problemOfExpression)
 end
 
