@@ -192,8 +192,8 @@ static bool handled(const struct wr_stream *s)
 /* After destroy() a stream says nothing more of its data (decided difference 3). */
 static bool silenced(const struct wr_stream *s, enum wr_event ev)
 {
-    const uint32_t data = 1u << WR_EV_DATA | 1u << WR_EV_READABLE | 1u << WR_EV_END | 1u << WR_EV_DRAIN |
-                          1u << WR_EV_FINISH | 1u << WR_EV_PREFINISH;
+    const uint32_t data =
+        1u << WR_EV_DATA | 1u << WR_EV_READABLE | 1u << WR_EV_END | 1u << WR_EV_DRAIN | 1u << WR_EV_FINISH;
     return wr_stream_destroyed(s) && data & (1u << ev);
 }
 

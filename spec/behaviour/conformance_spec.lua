@@ -49,7 +49,7 @@ describe('conformance', function()
       it(('%s, %s'):format(name, mode[1]), function()
         local programs = compare.read(cases .. name .. '.programs.jsonl.gz')
         local expected = compare.read(cases .. name .. '.expected.jsonl.gz')
-        local report = compare.report(expected, run(programs, mode[2]), { programs = programs })
+        local report = compare.report(expected, run(programs, mode[2]))
         io.stdout:write(('\n%-24s %s: %d agree, %d differ, %d apart'):format(
           name, mode[1], report.passed, #report.failed, report.apart))
         assert(#report.failed == 0, ('%d of %d differ from Node:\n%s'):format(#report.failed, #programs, describe_failures(report)))

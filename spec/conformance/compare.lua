@@ -1,11 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Compares two logs of the same stream programs (README.md, "Comparison"), as compare.mjs does, without Node.
---   luajit compare.lua expected.jsonl actual.jsonl [--show 5] [--without QUIRK,QUIRK | --without all] [--programs programs.jsonl]
--- Files may end in .gz. With the programs, those that show a decided difference are counted apart (decided.lua).
+--   luajit compare.lua expected.jsonl actual.jsonl [--show 5] [--without QUIRK,QUIRK | --without all]
+-- Files may end in .gz. Where weir decides otherwise, by what the oracle says it must log then: these are counted apart.
 
 local here = debug.getinfo(1, 'S').source:match('^@(.*/)') or ''
 local json = dofile(here .. 'json.lua')
-local decided = dofile(here .. 'decided.lua')
 
 local function set(...)
   local t = {}
@@ -174,7 +173,12 @@ end
 -- The chunks of a stream that did not come to its own end may stop sooner or later.
 ---@param expected table  a record of the oracle
 ---@param actual table    a record of the interpreter
-function compare.differences(expected, actual)
+---@param decided? boolean  with what weir must log where it decides otherwise
+function compare.differences(expected, actual, decided)
+  if decided then
+    local it = expected.decided
+    expected = { log = it.log, varies = it.varies, loose = expected.loose }
+  end
   local a = compare.units(expected.log, expected.loose)
   local b = compare.units(actual.log, expected.loose)
   local varies = varying(expected.varies)
@@ -216,25 +220,17 @@ local function by_id(records)
   return map
 end
 
--- Did the interpreter get to the end of the program?
-local function is_complete(record)
-  local last = record and record.log[#record.log]
-  return last ~= nil and last[1] == '*' and last[2] == 'settled'
-end
-
 local NO_LOG = { { label = 'log', at = 1, expected = { 'a log' }, actual = {} } }
 
 -- All expected logs against the actual ones.
 ---@param expected table[]
 ---@param actual table[]
----@param options? table  `without`: the quirks whose programs are left out, as a set, in it `all` for any;
----  `programs`: the programs, so that those which show a decided difference are counted apart
+---@param without? table  the quirks whose programs are left out, as a set, in it `all` for any
 ---@return table report  families = { { name, all, agree, decided }, ... }, failed = { { expected, differences }, ... },
----  decided = { [number] = { all, agree } }, and the numbers passed, left, apart
-function compare.report(expected, actual, options)
-  local without = options and options.without or {}
-  local programs = options and options.programs and by_id(options.programs)
-  local report = { families = {}, failed = {}, decided = {}, quirks = {}, passed = 0, left = 0, apart = 0 }
+---  decided = { [number] = programs }, and the numbers passed, left, apart
+function compare.report(expected, actual, without)
+  without = without or {}
+  local report = { families = {}, failed = {}, decided = {}, passed = 0, left = 0, apart = 0 }
   local logs, tallies = by_id(actual), {}
 
   local function tally(name)
@@ -252,22 +248,16 @@ function compare.report(expected, actual, options)
     return false
   end
 
-  local function apart(shown, family, agrees)
+  local function apart(record, family)
     family.decided = family.decided + 1
     report.apart = report.apart + 1
-    for _, number in ipairs(shown) do
-      local count = report.decided[number] or { all = 0, agree = 0 }
-      report.decided[number] = count
-      count.all = count.all + 1
-      if agrees then count.agree = count.agree + 1 end
-    end
+    for _, number in ipairs(record.decided.numbers) do report.decided[number] = (report.decided[number] or 0) + 1 end
   end
 
   local function check(record)
     local family, log = tally(record.family), logs[record.id]
-    local found = log and compare.differences(record, log) or NO_LOG
-    local shown = programs and programs[record.id] and decided.shown(programs[record.id], record) or {}
-    if #shown > 0 and is_complete(log) then return apart(shown, family, #found == 0) end
+    local found = log and compare.differences(record, log, record.decided ~= nil) or NO_LOG
+    if #found == 0 and record.decided then return apart(record, family) end
     family.all = family.all + 1
     if #found > 0 then
       table.insert(report.failed, { expected = record, differences = found })
@@ -299,7 +289,8 @@ end
 function compare.describe(failure)
   local record, found = failure.expected, failure.differences
   local quirks = record.quirks and (" (Node's quirk: %s)"):format(table.concat(record.quirks, ', ')) or ''
-  local lines = { record.id .. (record.title and ': ' .. record.title or '') .. quirks }
+  local decided = record.decided and (' (decided difference %s)'):format(table.concat(record.decided.numbers, ', ')) or ''
+  local lines = { record.id .. (record.title and ': ' .. record.title or '') .. quirks .. decided }
   for i = 1, math.min(4, #found) do
     local d = found[i]
     lines[#lines + 1] = ('  %s, entry %d'):format(d.label, d.at)
@@ -337,9 +328,7 @@ function compare.print_decided(report)
   for number in pairs(report.decided) do numbers[#numbers + 1] = number end
   table.sort(numbers)
   for _, number in ipairs(numbers) do
-    local count = report.decided[number]
-    local agree = count.agree > 0 and (', but %d agree with Node'):format(count.agree) or ''
-    print(('%d apart, which show decided difference %d, %s%s'):format(count.all, number, decided.names[number], agree))
+    print(('%d apart, as decided difference %d wants it'):format(report.decided[number], number))
   end
 end
 
@@ -356,13 +345,13 @@ end
 -- ---- command line --------------------------------------------------------------------------------------------------
 
 local function wrong(message)
-  io.stderr:write(message, '\nluajit compare.lua expected.jsonl actual.jsonl [--show 5] [--without QUIRK,QUIRK | all] [--programs FILE]\n')
+  io.stderr:write(message, '\nluajit compare.lua expected.jsonl actual.jsonl [--show 5] [--without QUIRK,QUIRK | all]\n')
   os.exit(2)
 end
 
 local function main(args)
   local options, files = { ['--show'] = '5', ['--without'] = '' }, {}
-  local known = set('--show', '--without', '--programs')
+  local known = set('--show', '--without')
   local i = 1
   while i <= #args do
     if known[args[i]] then
@@ -377,8 +366,7 @@ local function main(args)
   if #files ~= 2 then wrong('two files, please') end
   local without = {}
   for quirk in options['--without']:gmatch('[^,]+') do without[quirk] = true end
-  local programs = options['--programs'] and compare.read(options['--programs'])
-  local report = compare.report(compare.read(files[1]), compare.read(files[2]), { without = without, programs = programs })
+  local report = compare.report(compare.read(files[1]), compare.read(files[2]), without)
   compare.print(report, tonumber(options['--show']) or wrong('--show needs a number'))
   os.exit(#report.failed > 0 and 1 or 0)
 end

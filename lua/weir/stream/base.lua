@@ -351,7 +351,7 @@ function M.addAbortSignal(signal, stream)
     onAbort()
   else
     signal:on('abort', onAbort)
-    core.finished(stream, nil, nil, false, function() signal:off('abort', onAbort) end)
+    core.finished(stream, nil, nil, true, function() signal:off('abort', onAbort) end)
   end
   return stream
 end

@@ -262,7 +262,8 @@ void model_watch(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, stru
     (void)err;
     struct node *n = of(s);
     const uint32_t others = 1u << WR_EV_PAUSE | 1u << WR_EV_RESUME | 1u << WR_EV_PIPE | 1u << WR_EV_UNPIPE;
-    const uint32_t last = 1u << WR_EV_ERROR | 1u << WR_EV_CLOSE | 1u << WR_EV_GONE;
+    const uint32_t last = 1u << WR_EV_ERROR | 1u << WR_EV_CLOSE | 1u << WR_EV_GONE |
+                          1u << WR_EV_PREFINISH; /* at which its own flush has destroyed it */
     model_look(n);
     if (others & (1u << ev))
         return;
