@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "handlers.h"
 #include "life.h"
+#include "pump.h"
 #include "readable.h"
 #include "luastream.h"
 #include "writable.h"
@@ -113,6 +114,7 @@ static int read_chunk(lua_State *L)
 static int pause_stream(lua_State *L)
 {
     WR_LUASTREAM_SELF;
+    wr_pump_catch_up(&b->flow);
     wr_readable_pause(s);
     lua_settop(L, 1);
     return 1;
@@ -239,6 +241,7 @@ static int finish(lua_State *L)
     WR_LUASTREAM_SELF;
     lua_settop(L, 3);
     check_writable(L, b, s);
+    wr_pump_catch_up(&b->flow);
     if (lua_isfunction(L, 2))
         lua_insert(L, 2); /* nil, which was third, comes before the callback */
     if (lua_isnil(L, 2)) {
@@ -276,6 +279,7 @@ static int destroy(lua_State *L)
 {
     WR_LUASTREAM_SELF;
     struct wr_error *e = wr_errors_take(b, L, 2);
+    wr_pump_catch_up(&b->flow);
     wr_life_destroy(s, e);
     wr_error_unref(e);
     lua_settop(L, 1);

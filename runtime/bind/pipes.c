@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "finished.h"
 #include "life.h"
+#include "pump.h"
 #include "pipe.h"
 #include "pipeline.h"
 #include "luastream.h"
@@ -33,6 +34,7 @@ static int pipe_streams(lua_State *L)
 static int unpipe_streams(lua_State *L)
 {
     WR_LUASTREAM_SELF;
+    wr_pump_catch_up(&b->flow);
     wr_pipe_remove(s, lua_isnoneornil(L, 2) ? NULL : wr_luastream_arg(L, b, 2));
     return 0;
 }

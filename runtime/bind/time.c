@@ -71,6 +71,15 @@ static int next_tick(lua_State *L)
     return 0;
 }
 
+/* core.afterTicks(fn, ...): when no tick is left, where coroutines go on too, as Node's microtasks. */
+static int after_ticks(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_self(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    wr_tick_add_last(&b->flow, run_tick, (struct wr_done){.arg = pack(L, 1)});
+    return 0;
+}
+
 static void wake_tick(struct wr_flow *f, struct wr_tick *t)
 {
     struct wr_bind *b = f->user;
@@ -253,12 +262,19 @@ static int hrtime(lua_State *L)
 
 void wr_time_open(lua_State *L, struct wr_bind *b)
 {
-    static const luaL_Reg functions[] = {{"nextTick", next_tick},     {"wake", wake},
-                                         {"canWait", can_wait},       {"run", run_now},
-                                         {"timer", start_timer},      {"immediate", start_immediate},
-                                         {"timerStop", stop_timer},   {"timerRef", ref_timer},
-                                         {"timerUnref", unref_timer}, {"now", now},
-                                         {"hrtime", hrtime},          {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"nextTick", next_tick},
+                                         {"afterTicks", after_ticks},
+                                         {"wake", wake},
+                                         {"canWait", can_wait},
+                                         {"run", run_now},
+                                         {"timer", start_timer},
+                                         {"immediate", start_immediate},
+                                         {"timerStop", stop_timer},
+                                         {"timerRef", ref_timer},
+                                         {"timerUnref", unref_timer},
+                                         {"now", now},
+                                         {"hrtime", hrtime},
+                                         {NULL, NULL}};
     wr_list_init(&b->timers);
     luaL_newmetatable(L, "weir timer");
     lua_pushcfunction(L, stop_timer);

@@ -152,6 +152,17 @@ void wr_pump_spill(struct wr_stream *s)
         wr_readable_spill(s, INT32_MAX);
 }
 
+void wr_pump_catch_up(struct wr_flow *f)
+{
+    if (f->moving || f->relays || f->catching_up)
+        return;
+    f->catching_up = true;
+    for (struct wr_stream *s = f->flow_first; s; s = s->flow_next) /* others may come to its end meanwhile */
+        if (!s->pipes || !full(s->pipes->dest))
+            wr_readable_spill(s, INT32_MAX);
+    f->catching_up = false;
+}
+
 /* The chunk that the handler of DEST has, for the time of a burst. */
 static int promise(struct wr_stream *dest)
 {
@@ -424,7 +435,7 @@ static void fill(struct wr_stream *s)
     if (readable_in_bursts(s)) {
         relay(s, NULL, true);
     } else if (reads_ahead(s)) {
-        wr_readable_ask(s);
+        wr_readable_ask(s, 0);
         last_words(s, 1);
     }
 }
@@ -486,6 +497,11 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
     struct wr_stream *dest = p->dest;
     for (;;) {
         s->r &= ~(uint32_t)WR_R_EMITTED_READABLE; /* as a read does */
+        if (full(dest) && !moves_on(dest)) {      /* its tick, which would say so, comes later */
+            hold(dest);
+            stop_if_full(p);
+            return EXACT_PATH;
+        }
         bool waits = full(dest) && moves_on(dest);
         bool reads = !waits && at_rest(dest) && readable_in_bursts(s);
         if (!reads) {
@@ -503,6 +519,10 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             }
             if (waits)
                 return WAITS;
+            wr_readable_ask(s, 1); /* before the chunk is taken that makes room */
+            last_words(s, 1);
+            if (!still_flows(s, p) || !at_rest(dest))
+                return EXACT_PATH;
         }
         bool took = relay(s, dest, reads);
         if (!still_flows(s, p))
@@ -524,7 +544,7 @@ bool wr_pump_run(struct wr_stream *s)
     enum verdict v = cross(s, s->pipes);
     if (v == EXACT_PATH && !flows(s) &&
         wr_readable_length(s) < s->sh->r.mark) { /* it was asked when its ring fell below the mark */
-        wr_readable_ask(s);
+        wr_readable_ask(s, 0);
         wr_readable_taken(s);
         wr_readable_more(s);
     }

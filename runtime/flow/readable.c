@@ -383,9 +383,9 @@ static bool may_ask(const struct wr_stream *s, int64_t n)
     return s->r & WR_R_NEED_READABLE || length == 0 || length - n < s->sh->r.mark;
 }
 
-void wr_readable_ask(struct wr_stream *s)
+void wr_readable_ask(struct wr_stream *s, int64_t n)
 {
-    if (may_ask(s, 0))
+    if (may_ask(s, n))
         ask(s);
 }
 

@@ -46,8 +46,8 @@ void wr_readable_constructed(struct wr_stream *s);
 /* Reads until somebody stops it; what a flowing stream does in a tick. */
 void wr_readable_flow(struct wr_stream *s);
 
-/* Calls the handler `read`, if it may be called. */
-void wr_readable_ask(struct wr_stream *s);
+/* Calls the handler `read`, if it may be called; N chunks are about to be taken. */
+void wr_readable_ask(struct wr_stream *s, int64_t n);
 
 /* Would a chunk that S pushes now cross its pipes inside the push, if nothing waited before it? */
 bool wr_readable_flows_at_once(const struct wr_stream *s);

@@ -211,7 +211,7 @@ static void read_later(struct wr_fileread *r)
 void wr_fileread_again(struct wr_fileread *r)
 {
     r->forced = true;
-    wr_readable_ask(r->file.s);
+    wr_readable_ask(r->file.s, 0);
     r->forced = false;
 }
 

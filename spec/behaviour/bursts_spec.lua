@@ -374,6 +374,36 @@ describe('a burst', function()
     assert.is_true(last.writableFinished)
   end)
 
+  for name, act in pairs {
+    ['is paused'] = function(_, middle) middle:pause() end,
+    ['is unpiped'] = function(_, middle, last) middle:unpipe(last) end,
+    ['is destroyed'] = function(_, middle) middle:destroy() end,
+    ['and its source are unpiped, and the destination is finished'] = function(source, middle, last)
+      source:unpipe()
+      middle:unpipe()
+      last:finish()
+    end,
+  } do
+    it('has taken what was pushed before its stream ' .. name .. ', in no handler', function()
+      local got = {}
+      local source = weir.Readable{ objectMode = true, read = function() end }
+      local middle = through 'return function(_, v, callback) callback(nil, v) end'
+      local last = sink(function(_, v, callback)
+        got[#got + 1] = v
+        callback()
+      end)
+      source:pipe(middle):pipe(last)
+      weir.run(function()
+        weir.sleep(1)
+        for i = 1, 3 do source:push(i) end
+        act(source, middle, last)
+        assert.same({ 1, 2, 3 }, got)
+        weir.sleep(1)
+        assert.same({ 1, 2, 3 }, got)
+      end)
+    end)
+  end
+
   it('fails the stream whose handler raises, with the chunk before it delivered', function()
     local got = {}
     local hop = through [[

@@ -202,7 +202,7 @@ describe('a relay', function()
     in_order(200, got)
   end)
 
-  it('keeps all stages behind a slow one at their marks', function()
+  it('keeps all stages behind a slow one near their marks', function()
     local stages = { numbers(300), hop(), hop(), hop() }
     local most = 0
     stages[5] = hop(function(_, v, callback)
@@ -216,7 +216,7 @@ describe('a relay', function()
     stages[6] = last
     weir.run(function() weir.pipeline(stages) end)
     in_order(300, got)
-    assert.is_true(most <= 16 or not bursting) -- a chunk at a time, more come in while one goes out, as in Node
+    assert.is_true(most <= 27) -- as in Node, where a transform goes on before what makes room is taken
   end)
 
   it('asks a source that will push later only once', function()

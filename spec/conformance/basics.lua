@@ -73,15 +73,20 @@ function basics.wait_at(gate)
   weir.events.once(gate, 'open')
 end
 
--- Who waits goes on in a later tick, as what waits for a promise does.
+-- Who waits goes on when no tick is left, as what waits for a promise does.
 function basics.open(gate)
-  weir.nextTick(gate.emit, gate, 'open')
+  gate:emit 'open'
 end
 
+-- Goes on there too: somebody else is let go first, who lets this go.
 function basics.next_tick()
-  local gate = basics.new_gate()
-  basics.open(gate)
-  basics.wait_at(gate)
+  local other, mine = basics.new_gate(), basics.new_gate()
+  basics.start(function()
+    basics.wait_at(other)
+    basics.open(mine)
+  end)
+  basics.open(other)
+  basics.wait_at(mine)
 end
 
 function basics.next_turn() -- of the loop

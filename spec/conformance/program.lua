@@ -393,6 +393,7 @@ end
 
 function Run:all_steps()
   if type(self.program.streams) ~= 'table' or type(self.program.steps) ~= 'table' then error('not a program', 0) end
+  basics.next_turn()
   self:make_streams()
   for _, step in ipairs(self.program.steps) do
     if step[1] == 'settle' then self:settle() else self:step(step) end

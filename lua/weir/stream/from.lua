@@ -2,9 +2,9 @@
 -- Readable.from: anything that gives one value after the other, as a stream of objects. Node's rules; what gives values may
 -- wait, since a handler may.
 
+local core = require 'weir.core'
 local class = require 'weir.class'
 local errors = require 'weir.errors'
-local timers = require 'weir.timers'
 local Readable = require 'weir.stream.readable'
 
 local type, pcall, error = type, pcall, error
@@ -74,7 +74,7 @@ end
 local function finishDestroy(self, err, callback)
   local ok, failure = leave(self, err)
   if not ok and not err then err = errors.caught(failure) end
-  timers.nextTick(callback, err)
+  core.afterTicks(core.nextTick, callback, err) -- as behind Node's promise: what fails in the same turn comes first
 end
 
 function From:_read()

@@ -81,10 +81,10 @@ local function leave(self)
   if self.iterator then self.iterator:close() end
 end
 
--- Lets what runs now go on first, as an `await` does.
-local function giveWay()
+-- Lets what runs now go on first, as an `await` does; with `core.nextTick` also the ticks that are waiting.
+local function giveWay(row)
   local wake, here = wait.prepare()
-  core.nextTick(wake)
+  row(wake)
   here()
 end
 
@@ -92,7 +92,7 @@ end
 -- whoever began it can say another word.
 local function askFirst(self)
   local item = begin(self)()
-  giveWay()
+  giveWay(core.afterTicks)
   return item
 end
 
@@ -173,7 +173,7 @@ end
 
 local function work(self, slot, item)
   slot.ok, slot.value = xpcall(self.fn, caught, item, self.given)
-  core.nextTick(settle, self, slot)
+  core.afterTicks(settle, self, slot)
 end
 
 local function readAll(self)
@@ -481,7 +481,7 @@ end
 -- when it would be left.
 local function takeNext(self)
   refuseAborted(self)
-  if self.iterator and self.left <= 1 then giveWay() end
+  if self.iterator and self.left <= 1 then giveWay(core.nextTick) end
   local item
   if self.left > 0 or not self.iterator then item = ask(self) end
   self.left = self.left - 1

@@ -11,6 +11,7 @@
 
 #include "life.h"
 #include "pipe.h"
+#include "pump.h"
 #include "readable.h"
 #include "writable.h"
 
@@ -80,6 +81,8 @@ static void op_write(struct node *n, bool end, bool chunk)
     int handle = item.object;
     n->crowded |= chunk;
     n->ended_by_hand |= end;
+    if (end)
+        wr_pump_catch_up(&world.flow);
     if (!end)
         wr_writable_write(&n->s, item, done);
     else
@@ -167,6 +170,7 @@ static void op_unpipe(struct node *src, struct node *dest)
     for (int i = 0; i < world.count; i++)
         if (world.nodes[i]->only == src)
             world.nodes[i]->clean = false;
+    wr_pump_catch_up(&world.flow);
     wr_pipe_remove(&src->s, dest ? &dest->s : NULL);
 }
 
@@ -234,10 +238,12 @@ static void op_complete(struct node *n)
 static void op_destroy(struct node *n, bool with)
 {
     struct wr_error *e = with ? model_error() : NULL;
-    if (chance(80))
+    if (chance(80)) {
+        wr_pump_catch_up(&world.flow);
         wr_life_destroy(&n->s, e);
-    else
+    } else {
         wr_life_abort(&n->s, e);
+    }
     wr_error_unref(e);
 }
 
@@ -275,6 +281,7 @@ static void readable_operation(struct node *n)
         op_read(n, false);
         break;
     case 10:
+        wr_pump_catch_up(&world.flow);
         wr_readable_pause(&n->s);
         break;
     case 11:
