@@ -415,7 +415,7 @@ end
 
 -- The log of the program that runs, or has run last, as far as it is.
 function program.log()
-  return current.log
+  return current and current.log or {}
 end
 
 -- An error that reached no listener and no caller.
