@@ -46,10 +46,20 @@ void wr_alloc_harden(struct wr_alloc *a, const char *word)
 {
 #ifdef WR_HARD
     a->word = word;
-    atomic_init(&a->left, wr_hardmode_get(word));
+    wr_alloc_fail(a, wr_hardmode_get(word));
 #else
     (void)a;
     (void)word;
+#endif
+}
+
+void wr_alloc_fail(struct wr_alloc *a, long n)
+{
+#ifdef WR_HARD
+    atomic_store(&a->left, n);
+#else
+    (void)a;
+    (void)n;
 #endif
 }
 

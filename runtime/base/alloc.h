@@ -32,6 +32,9 @@ void wr_alloc_init(struct wr_alloc *a, wr_alloc_fn *fn, void *user);
 /* In the hard build, the allocation of A that fails is the one that WORD says in WEIR_HARD, not `alloc`. Counts from now on. */
 void wr_alloc_harden(struct wr_alloc *a, const char *word);
 
+/* In the hard build, the Nth allocation of A from now on fails; N 0 or less: none. */
+void wr_alloc_fail(struct wr_alloc *a, long n);
+
 /* SIZE (> 0) bytes, not cleared, or NULL for no memory. The caller frees them with wr_alloc_free and the same size. */
 void *wr_alloc_get(struct wr_alloc *a, size_t size);
 

@@ -112,10 +112,16 @@ void wr_queue_init(struct wr_queue *q, struct wr_alloc *a)
     *q = (struct wr_queue){.alloc = a};
 }
 
-void wr_queue_clear(struct wr_queue *q)
+void wr_queue_shed(struct wr_queue *q)
 {
     while (q->count > 0)
         wr_buffer_unref(shift(q).buffer);
+    q->bytes = 0;
+}
+
+void wr_queue_clear(struct wr_queue *q)
+{
+    wr_queue_shed(q);
     wr_alloc_free(q->alloc, q->slots, q->cap * sizeof *q->slots);
     wr_queue_init(q, q->alloc);
 }

@@ -61,6 +61,9 @@ struct wr_queue {
 /* An empty queue; allocates nothing yet. */
 void wr_queue_init(struct wr_queue *q, struct wr_alloc *a);
 
+/* Gives all slices back, and keeps the room. */
+void wr_queue_shed(struct wr_queue *q);
+
 /* Gives all slices and the room back. */
 void wr_queue_clear(struct wr_queue *q);
 

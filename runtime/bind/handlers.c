@@ -321,7 +321,10 @@ typedef void complete_fn(struct wr_stream *s, struct wr_error *err);
 
 static int complete(lua_State *L, complete_fn *fn)
 {
-    WR_LUASTREAM_SELF;
+    struct wr_bind *b = wr_bind_self(L);
+    struct wr_stream *s = wr_luastream_left(L, b, 1);
+    if (!s)
+        return 0;
     struct wr_error *e = wr_errors_take(b, L, 2);
     fn(s, e);
     wr_error_unref(e);

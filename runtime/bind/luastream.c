@@ -49,7 +49,7 @@ void wr_luastream_push_self(lua_State *L, struct wr_bind *b, struct wr_stream *s
     push_field(L, b, s, WR_ENV_SELF);
 }
 
-struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index)
+struct wr_stream *wr_luastream_left(lua_State *L, struct wr_bind *b, int index)
 {
     luaL_checktype(L, index, LUA_TTABLE);
     lua_pushliteral(L, "_u");
@@ -61,9 +61,15 @@ struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index)
     if (!lua_rawequal(L, -1, -2))
         luaL_error(L, "a method of a stream was called on what is no stream");
     lua_pop(L, 3);
-    if (!*u)
-        luaL_error(L, "a method of a stream was called after it was collected");
     return *u;
+}
+
+struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index)
+{
+    struct wr_stream *s = wr_luastream_left(L, b, index);
+    if (!s)
+        luaL_error(L, "a method of a stream was called after it was collected");
+    return s;
 }
 
 /* ---- making one */

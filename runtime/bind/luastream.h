@@ -37,8 +37,12 @@ struct wr_lua_stream {
     bool from;             /* bursts of its `read` were prepared */
 };
 
-/* The stream that is argument INDEX (the table `self`); raises if it is none, or was not initialised. */
+/* The stream that is argument INDEX (the table `self`); raises if it is none, or was not initialised, or was collected (a
+ * finalizer that leaves a stream may bring its table back, but not the stream). */
 struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index);
+
+/* The same, for what comes too late then and matters to nobody: NULL if it was collected. */
+struct wr_stream *wr_luastream_left(lua_State *L, struct wr_bind *b, int index);
 
 /* Declares B and S of a method, which is called as (self, ...); raises as wr_luastream_arg. */
 #define WR_LUASTREAM_SELF                                                                                              \

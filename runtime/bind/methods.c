@@ -286,10 +286,14 @@ static int destroy(lua_State *L)
     return 1;
 }
 
-/* core.abort(self, err): as from outside: an AbortError where there is none and the stream is not done. */
+/* core.abort(self, err): as from outside: an AbortError where there is none and the stream is not done. Nothing if it was
+ * collected, with another that is left and destroys it. */
 static int abort_stream(lua_State *L)
 {
-    WR_LUASTREAM_SELF;
+    struct wr_bind *b = wr_bind_self(L);
+    struct wr_stream *s = wr_luastream_left(L, b, 1);
+    if (!s)
+        return 0;
     struct wr_error *e = wr_errors_take(b, L, 2);
     wr_life_abort(s, e);
     wr_error_unref(e);

@@ -80,6 +80,7 @@ static int pipeline(lua_State *L)
         lua_rawgeti(L, 1, (int)i + 1);
         stages[i] = wr_luastream_arg(L, b, lua_gettop(L));
     }
+    struct wr_done done = wr_methods_callback(L, b, stages[0], 3); /* this first: it may raise */
     struct call *c = wr_alloc_zero(&b->alloc, call_size(count));
     if (!c)
         return luaL_error(L, "out of memory");
@@ -88,7 +89,7 @@ static int pipeline(lua_State *L)
     for (uint32_t i = 0; i < count; i++)
         c->stages[i] = stages[i];
     c->key = (int)(++b->company & 0x3fffffff) + 1;
-    c->done = wr_methods_callback(L, b, stages[0], 3);
+    c->done = done;
     wr_luastream_company(b, stages, count, c->key, true);
     c->pipeline = wr_pipeline_new(&b->flow, stages, count, ends, pipeline_over, c);
     if (!c->pipeline) {

@@ -134,7 +134,7 @@ static int run_now(lua_State *L)
 struct lua_timer {
     struct wr_bind *b;
     struct wr_list link; /* in wr_bind.timers while it is started */
-    int packed, self;    /* registry references; 0: not started */
+    int packed, self;    /* registry references; LUA_NOREF: not started */
     bool repeat, immediate;
     union {
         struct wr_timer timer;
@@ -171,21 +171,24 @@ static void on_immediate(struct wr_immediate *i)
     fire((struct lua_timer *)(void *)((char *)i - offsetof(struct lua_timer, u.immediate)));
 }
 
+/* It is whole before anything is registered: without memory for that, the collector stops it. */
 static struct lua_timer *new_timer(lua_State *L, bool immediate, int first)
 {
     struct wr_bind *b = wr_bind_self(L);
-    int packed = pack(L, first);
     struct lua_timer *t = lua_newuserdata(L, sizeof *t);
-    *t = (struct lua_timer){.b = b, .packed = packed, .immediate = immediate};
-    luaL_getmetatable(L, "weir timer");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    t->self = luaL_ref(L, LUA_REGISTRYINDEX);
-    wr_list_append(&b->timers, &t->link);
+    *t = (struct lua_timer){.b = b, .packed = LUA_NOREF, .self = LUA_NOREF, .immediate = immediate};
     if (immediate)
         wr_immediate_init(&t->u.immediate, b->loop, on_immediate);
     else
         wr_timer_init(&t->u.timer, b->loop, on_timer);
+    luaL_getmetatable(L, "weir timer");
+    lua_setmetatable(L, -2);
+    wr_list_append(&b->timers, &t->link);
+    lua_insert(L, 1);
+    t->packed = pack(L, first + 1);
+    lua_pushvalue(L, 1);
+    t->self = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_settop(L, 1);
     return t;
 }
 
@@ -212,7 +215,7 @@ static int start_immediate(lua_State *L)
 
 static void stop(struct lua_timer *t)
 {
-    if (t->self == LUA_NOREF)
+    if (wr_list_empty(&t->link))
         return;
     if (t->immediate)
         wr_immediate_stop(&t->u.immediate);

@@ -268,8 +268,10 @@ int wr_pipe_add(struct wr_stream *src, struct wr_stream *dest, bool finish)
     wr_stream_check(src);
     wr_stream_check(dest);
     struct wr_pipe *p = wr_alloc_zero(src->flow->alloc, sizeof *p);
-    if (!p)
+    if (!p || wr_fifo_reserve(&dest->w_dones, 1)) { /* the room is for bursts, which cannot fail for want of it */
+        wr_alloc_free(src->flow->alloc, p, sizeof *p);
         return -1;
+    }
     p->source = src;
     p->dest = wr_stream_ref(dest);
     p->finish = finish;

@@ -163,17 +163,17 @@ void wr_pump_catch_up(struct wr_flow *f)
     f->catching_up = false;
 }
 
-/* The chunk that the handler of DEST has, for the time of a burst. */
-static int promise(struct wr_stream *dest)
+/* The chunk that the handler of DEST has, for the time of a burst. DEST is at rest, and has had room for one since it was piped
+ * into. */
+static void promise(struct wr_stream *dest)
 {
     const struct wr_done nobody = {0};
-    if (wr_fifo_push(&dest->w_dones, &nobody))
-        return -1;
+    assert(dest->w_dones.cap > dest->w_dones.count && "no room where a pipe goes");
+    wr_fifo_push(&dest->w_dones, &nobody);
     dest->w_out = 1;
     dest->pending++;
     dest->w |= WR_W_SYNC;
     dest->t_length = wr_readable_length(dest);
-    return 0;
 }
 
 /* The promise is kept: nothing is out. */
@@ -212,8 +212,9 @@ static void stop_if_full(struct wr_pipe *p)
 /* S is full, and nothing will make room: its last callback is kept. */
 static void hold(struct wr_stream *s)
 {
-    if (!full(s) || !at_rest(s) || promise(s))
+    if (!full(s) || !at_rest(s))
         return;
+    promise(s);
     s->left_full = false;
     s->sh->out = 1;
     s->w &= ~(uint32_t)WR_W_SYNC;
@@ -298,12 +299,10 @@ static void finish_read(struct wr_stream *s)
 }
 
 /* Until its handler is called nothing is out, and no callback is due. */
-static int begin_write(struct wr_stream *dest)
+static void begin_write(struct wr_stream *dest)
 {
-    if (promise(dest))
-        return -1;
+    promise(dest);
     begin(dest, WR_GO_DONE);
-    return 0;
 }
 
 static void finish_write(struct wr_run *run, uint32_t i)
@@ -356,15 +355,13 @@ void wr_pump_touch(struct wr_flow *f)
 }
 
 /* Takes DEST, fed by the last stage so far, into RUN. */
-static bool add_stage(struct wr_run *run, struct wr_stream *dest)
+static void add_stage(struct wr_run *run, struct wr_stream *dest)
 {
     struct wr_stream *s = run->stages[run->count - 1];
-    if (begin_write(dest))
-        return false;
+    begin_write(dest);
     run->heads[run->count - 1] = s->sh->r.head;
     run->singly[run->count - 1] = s->singly;
     run->stages[run->count++] = wr_stream_ref(dest);
-    return true;
 }
 
 /* Can what S will have in its ring go on at once? */
@@ -417,9 +414,8 @@ static bool relay(struct wr_stream *s, struct wr_stream *dest, bool reads)
     if (reads)
         begin_read(s);
     int32_t head = s->sh->r.head;
-    if (dest && add_stage(&run, dest))
-        while (goes_on(&run, run.stages[run.count - 1]) && add_stage(&run, run.stages[run.count - 1]->pipes->dest))
-            ;
+    for (; dest; dest = goes_on(&run, dest) ? dest->pipes->dest : NULL)
+        add_stage(&run, dest);
     if (reads || run.count > 1)
         carry_out(s->flow, &run);
     bool took = s->sh->r.head != head;

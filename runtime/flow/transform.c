@@ -44,7 +44,7 @@ void wr_transform_forget(struct wr_stream *s, struct wr_error *err)
         return;
     s->w_out = 0;
     s->sh->out = 0;
-    wr_queue_clear(&s->w_batch);
+    wr_queue_shed(&s->w_batch);
     s->pending--;
     for (; n; n--) {
         struct wr_done done;

@@ -191,10 +191,7 @@ static uint32_t settle(struct wr_stream *s, uint32_t n, struct wr_error *err)
         wr_fifo_take(&s->w_dones, &one.done);
         if (!one.done.fn)
             continue;
-        if (wr_fifo_push(&s->w_settled, &one)) {
-            call(s, one.done, err);
-            continue;
-        }
+        wr_fifo_push(&s->w_settled, &one); /* there is room since it was written */
         wr_error_ref(err);
         some++;
     }
@@ -262,7 +259,7 @@ void wr_writable_done(struct wr_stream *s, struct wr_error *err)
     uint32_t n = s->w_out, earlier = s->w_settled.count;
     s->w_out = 0;
     s->sh->out = 0;
-    wr_queue_clear(&s->w_batch);
+    wr_queue_shed(&s->w_batch);
     wr_stream_ref(s);
     if (err) {
         write_failed(s, err, n, sync);
@@ -356,10 +353,18 @@ static void refuse(struct wr_stream *s, enum wr_code code, struct wr_done done)
     wr_error_unref(e);
 }
 
+/* Room for all that one more write will need, until its callback was called: nobody could be told later that there is none. */
+static int make_room(struct wr_stream *s, struct wr_done done)
+{
+    if (wr_fifo_reserve(&s->w_dones, 1) || (!objects(s) && wr_queue_reserve(&s->w_batch, 1)))
+        return -1;
+    return done.fn ? wr_fifo_reserve(&s->w_settled, s->w_dones.count + 1) : 0;
+}
+
 static int keep(struct wr_stream *s, struct wr_item *item, struct wr_done done)
 {
     s->sh->go |= s->buffering ? WR_GO_STOP : 0;
-    if (wr_fifo_reserve(&s->w_dones, 1) || wr_queue_reserve(&s->w_batch, 1))
+    if (make_room(s, done))
         return -1;
     if (objects(s)) {
         if (s->flow->host->store(s, WR_SIDE_WRITE, s->sh->w.tail, item->object))
@@ -436,7 +441,9 @@ static void answer_end(struct wr_stream *s, enum wr_code code, struct wr_done do
         e = wr_error_new(s->flow->alloc, wr_error_fault(code));
     else if (s->errored)
         e = wr_error_ref(s->errored);
-    if (e || s->write == WR_WRITE_FINISHED || wr_fifo_push(&s->w_ends, &done))
+    if (!e && s->write != WR_WRITE_FINISHED && wr_fifo_push(&s->w_ends, &done))
+        e = wr_error_new(s->flow->alloc, wr_error_fault(WR_E_NO_MEMORY));
+    if (e || s->write == WR_WRITE_FINISHED)
         wr_tick_add(s->flow, refused_tick, s, e, done);
     else if (wr_stream_destroyed(s))
         wr_writable_forget_later(s);

@@ -29,11 +29,54 @@ static lua_State *new_state(struct wr_alloc *memory)
     wr_alloc_harden(memory, "lua");
     return L;
 }
+
+/* fail(word, n): the Nth allocation from now on fails, of C code (`alloc`) or of Lua (`lua`); n 0: none. */
+static int fail(lua_State *L)
+{
+    static const char *const words[] = {"alloc", "lua", NULL};
+    int word = luaL_checkoption(L, 1, NULL, words);
+    void *memory;
+    lua_getallocf(L, &memory);
+    wr_alloc_fail(word ? memory : &wr_bind_of(L)->alloc, (long)luaL_checkinteger(L, 2));
+    return 0;
+}
+
+/* close(): closes weir; the bytes that C code has not given back then. The process must end without returning to it. */
+static int close_all(lua_State *L)
+{
+    struct wr_bind *b = wr_bind_of(L);
+    wr_bind_close(b);
+    lua_pushinteger(L, (lua_Integer)wr_alloc_balance(&b->alloc));
+    return 1;
+}
+
+static int open_hard(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"fail", fail}, {"close", close_all}, {NULL, NULL}};
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    return 1;
+}
+
+/* In this build alone there is a module `weir.hard`, with which a script says for itself from where on allocations count. */
+static void preload_hard(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, open_hard);
+    lua_setfield(L, -2, "weir.hard");
+    lua_pop(L, 2);
+}
 #else
 static lua_State *new_state(struct wr_alloc *memory)
 {
     (void)memory;
     return luaL_newstate();
+}
+
+static void preload_hard(lua_State *L)
+{
+    (void)L;
 }
 #endif
 
@@ -58,6 +101,7 @@ static int run(lua_State *L)
     struct call *call = lua_touserdata(L, 1);
     luaL_openlibs(L);
     wr_open_preload(L);
+    preload_hard(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "weir.command");
     lua_call(L, 1, 1);

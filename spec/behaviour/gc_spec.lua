@@ -126,4 +126,27 @@ describe('the collector', function()
       end
     end)
   end)
+
+  it('takes an iterator and its stream at once, which destroys the stream; that this comes back later is no error', function()
+    local seen = {}
+    local function on_uncaught(err) seen[#seen + 1] = tostring(err) end
+    weir.process:on('uncaughtException', on_uncaught)
+    weir.run(function()
+      weir.wrap(function()
+        local source = weir.Readable{ objectMode = true, read = function(self) self:push(1) end, destroy = function(_, _, callback)
+          weir.setImmediate(function()
+            callback()
+            seen[#seen + 1] = 'destroyed'
+          end)
+        end }
+        assert.equal(1, source:iter()())
+      end)()
+      weir.sleep(1)
+      collectgarbage()
+      collectgarbage()
+      weir.sleep(1)
+    end)
+    weir.process:off('uncaughtException', on_uncaught)
+    assert.same({ 'destroyed' }, seen)
+  end)
 end)

@@ -161,6 +161,15 @@ describe('without memory', function()
     end
   end
 
+  -- A 32nd of them; scripts/starve runs all.
+  it('stream programs give their right log, or say so', function()
+    local text = output_of('WEIR_BUILD=%s scripts/starve --part 1/32 2>&1; echo "status $?"', weir:match 'build/([^/]+)/weir$')
+    assert.equal(0, tonumber(text:match 'status (%d+)\n$'), text)
+    local runs = 0
+    for count in text:gmatch '(%d+) runs: ' do runs = runs + tonumber(count) end
+    assert.is_true(runs > 500, text)
+  end)
+
   it('an example leaves nothing behind but what is whole', function()
     local sealed, opened = dir .. '/sealed', dir .. '/opened'
     for n = 1, 97, 6 do

@@ -414,6 +414,11 @@ function program.record(what)
   return { id = what.id, log = ok and current.log or { { '*', 'crash', code(err) } } }
 end
 
+-- The log of the program that runs, or has run last, as far as it is.
+function program.log()
+  return current and current.log or {}
+end
+
 -- An error that reached no listener and no caller.
 function program.uncaught(err)
   if current then current:put('*', 'uncaught', code(err)) end

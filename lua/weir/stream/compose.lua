@@ -12,7 +12,7 @@ local Front = require 'weir.stream.front'
 local pipeline = require 'weir.stream.pipeline'
 local duplexFrom = require 'weir.stream.duplex_from'
 
-local type, select, error = type, select, error
+local type, select, error, pcall = type, select, error, pcall
 
 local M = {}
 
@@ -25,15 +25,27 @@ local function over(self, err)
 end
 
 -- It has finished when the last stage has.
-function Composed:init(stages)
-  local first, last = stages[1], stages[#stages]
-  pipeline.join(stages, function(err) over(self, err) end)
+local function standInFront(self, first, last)
   self._last = last
   Front.init(self, first, last)
   self._isClosed = not self.writable and not self.readable
   if self.writable then
     core.finished(last, nil, nil, true, function() self:_release('_finishing') end)
   end
+end
+
+-- Without memory for the front, the stages are not left joined behind nothing: they fail with it.
+function Composed:init(stages)
+  local stands
+  local handle = pipeline.join(stages, function(err)
+    if stands then over(self, err) end
+  end)
+  local ok, err = pcall(standInFront, self, stages[1], stages[#stages])
+  if not ok then
+    core.pipelineAbort(handle, err)
+    error(err, 0)
+  end
+  stands = true
 end
 
 -- The pipeline destroys the others.

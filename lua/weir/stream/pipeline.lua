@@ -87,8 +87,9 @@ end
 ---Wires STAGES, at least two streams that were looked at, for `compose`; DONE is called once, when all are over.
 ---@param stages weir.Stream[]
 ---@param done fun(err: weir.Error?)
+---@return userdata handle for core.pipelineAbort
 function M.join(stages, done)
-  core.pipeline(stages, true, done)
+  return core.pipeline(stages, true, done)
 end
 
 ---`pipeline(a, b, c, options, callback)`: pipes streams into one another; when one fails, all are destroyed with its error.
