@@ -68,6 +68,7 @@ local function leave(self, err)
   local close = self._close
   self._close = nil
   if self._exhausted or not close then return true end
+  self._isLeft = true
   return pcall(close, err)
 end
 
@@ -83,7 +84,8 @@ function From:_read()
   local next = self._next
   repeat
     self._asking = true
-    local ok, value = pcall(next)
+    local ok, value = true, nil -- a source that was left has come to its end
+    if not self._isLeft then ok, value = pcall(next) end
     self._asking = false
     if not ok or value == nil then self._exhausted = true end
     if self._onIdle then
