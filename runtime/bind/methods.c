@@ -84,7 +84,11 @@ static int64_t read_size(lua_State *L, struct wr_bind *b)
 {
     if (lua_isnoneornil(L, 2))
         return WR_READ_ANY;
-    double n = luaL_checknumber(L, 2);
+    if (!lua_isnumber(L, 2)) {
+        lua_pushfstring(L, "The \"size\" argument must be of type number. Received type %s", luaL_typename(L, 2));
+        wr_errors_raise(b, L, "ERR_INVALID_ARG_TYPE", lua_tostring(L, -1));
+    }
+    double n = lua_tonumber(L, 2);
     if (isnan(n))
         return WR_READ_ANY;
     if (n > 0x40000000)

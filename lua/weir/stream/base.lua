@@ -104,7 +104,7 @@ core.trampolines {
   end,
   uncaught = function(err) report(errors.caught(err, '')) end,
   error = function(value, code)
-    if code then return errors.new(value, code) end
+    if code or type(value) == 'string' then return errors.unplaced(value, code) end
     return errors.from(value)
   end,
 }
@@ -175,6 +175,7 @@ local function collectHandlers(self, options, wanted)
   return handlers, has
 end
 
+local MARK_MAX = 0x40000000
 local defaultMark = { [false] = 16384, [true] = 16 }
 
 ---The mark of streams that are given none: bytes, or objects.
@@ -184,15 +185,15 @@ function M.getDefaultHighWaterMark(objectMode)
   return defaultMark[objectMode and true or false]
 end
 
----Sets it, for streams made from now on.
+---Sets it, for streams made from now on. Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 ---@param objectMode boolean
 ---@param value integer
 function M.setDefaultHighWaterMark(objectMode, value)
-  if type(value) ~= 'number' or value < 0 or value % 1 ~= 0 then error(errors.argType('value', 'integer', value), 2) end
-  defaultMark[objectMode and true or false] = value
+  if type(value) ~= 'number' then error(errors.argType('value', 'number', value), 2) end
+  if value % 1 ~= 0 then error(errors.outOfRange('value', 'an integer', value), 2) end
+  if value < 0 then error(errors.outOfRange('value', '>= 0', value), 2) end
+  defaultMark[objectMode and true or false] = value < MARK_MAX and value or MARK_MAX
 end
-
-local MARK_MAX = 0x40000000
 
 local function markFrom(value, name, objectMode)
   if value == nil then return defaultMark[objectMode] end
@@ -339,13 +340,15 @@ Stream.destroy = core.destroy
 ---@return { taken: integer, given: integer, stops: integer, waited: number, bursts: integer, longestBurst: integer }
 Stream.stats = core.stats
 
----Follows `signal`: when it aborts, `stream` is destroyed with an AbortError. Node's `addAbortSignal`.
+---Follows `signal`: when it aborts, `stream` is destroyed with an AbortError. Raises ERR_INVALID_ARG_TYPE. Node's
+---`addAbortSignal`.
 ---@generic T: weir.Stream
 ---@param signal weir.AbortSignal
 ---@param stream T
 ---@return T stream
 function M.addAbortSignal(signal, stream)
   if not class.is(signal, abort.AbortSignal) then error(errors.argType('signal', 'AbortSignal', signal), 2) end
+  if not M.isStream(stream) then error(errors.argType('stream', 'Stream', stream), 2) end
   local function onAbort() stream:destroy(errors.abort(signal.reason)) end
   if signal.aborted then
     onAbort()

@@ -79,7 +79,10 @@ local function half(x, side)
 end
 
 local function fromTable(x)
-  if type(x.readable) ~= 'table' and type(x.writable) ~= 'table' then return Source(x) end
+  if type(x.readable) ~= 'table' and type(x.writable) ~= 'table' then
+    if not from.isSource(x) then error(errors.argType('body', EXPECTED, x), 4) end
+    return Source(x)
+  end
   return Pair(half(x.writable, 'writable'), half(x.readable, 'readable'))
 end
 
