@@ -106,6 +106,7 @@ end
 ---- `function(source)`: the same with the readable side closed. It begins at once; its return is `'finish'`, and must be nothing;
 ---- what `Readable.from` takes (an iterator is a function without parameters, or in C): the writable side is closed.
 ---
+---A function is given `{ signal = }` as its last argument, which is `source.signal` too, and aborts when the Duplex is destroyed.
 ---Functions and sources are in object mode, with a mark of 1. Raises ERR_INVALID_ARG_TYPE for anything else; a
 ---`function(source)` that returns something fails with ERR_INVALID_RETURN_VALUE. Node's `Duplex.from`.
 ---@param x any

@@ -84,8 +84,8 @@ local function startStreams(stages, finish, done)
   end, stages[#stages]
 end
 
--- Wires it; DONE is called once. `signal` is listened to meanwhile. Gives the last stream.
-local function start(stages, functions, options, done)
+-- Wires it; DONE is called once. `signal` is listened to meanwhile. Gives the last stream, if somebody READS it.
+local function start(stages, functions, options, done, reads)
   local signal = options.signal
   local fail, last, onAbort, isOver
   local finish = options.finish
@@ -95,7 +95,7 @@ local function start(stages, functions, options, done)
     isOver = true
     if onAbort then signal:off('abort', onAbort) end
     done(err, value)
-  end)
+  end, reads)
   if signal == nil or isOver then return last end
   onAbort = function() fail(errors.abort(signal.reason)) end
   if signal.aborted then onAbort() else signal:on('abort', onAbort) end
@@ -119,21 +119,24 @@ end
 ---  whose source is empty;
 ---- in between, `function(source, emit)`: `for value in source do ... emit(value) ... end`;
 ---- the last one may be `function(source)`. What it returns is what `pipeline` returns when it waits, and what the callback gets
----  behind the error.
+---  behind the error; with a callback, a PassThrough is returned which gives it too.
+---
+---Each function is given, as its last argument, `{ signal = }`, which aborts when one fails and when all are over; it is
+---`source.signal` too. What `function(source, emit)` at the end gives is read from the PassThrough that is returned.
 ---
 ---A function that returns before its source is at the end leaves it: what is before is destroyed, which is no error. An error
 ---that a function raises fails the pipeline. Since a function behind all other arguments is the callback, waiting with a function
 ---as the last stage takes options behind it, `pipeline(a, fn, {})`, or an array, `pipeline { a, fn }`. Raises
 ---ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a stage that cannot be where it is.
 ---@param ... any
----@return any last with a callback the last stream, if it is one; else what the last function has returned
+---@return any last with a callback the last stream; else what the last function has returned
 function M.pipeline(...)
   local stages, count, options, callback = sortOut(...)
   abort.checkOption(options.signal)
   local functions = checkStages(stages, count)
-  if callback then return start(stages, functions, options, callback) end
+  if callback then return start(stages, functions, options, callback, true) end
   local wake, here = wait.prepare()
-  start(stages, functions, options, wake)
+  start(stages, functions, options, wake, false)
   local err, value = here()
   if err then error(err, 0) end
   return value
