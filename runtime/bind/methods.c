@@ -37,7 +37,11 @@ static int start(lua_State *L)
 /* What is said of the value at 2, which is no chunk; it stays on the stack. */
 static const char *no_chunk(lua_State *L)
 {
-    return lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
+    bool number = lua_type(L, 2) == LUA_TNUMBER;
+    lua_pushvalue(L, 2); /* lua_tostring changes it */
+    const char *what = number ? lua_tostring(L, -1) : luaL_typename(L, 2);
+    return lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received %s%s%s",
+                           number ? "type number (" : "a ", what, number ? ")" : "");
 }
 
 static void bad_chunk(struct wr_bind *b, lua_State *L, struct wr_stream *s)

@@ -13,7 +13,7 @@ local events = require 'weir.events'
 local driver = require 'weir.stream.driver'
 local ffi = require 'ffi'
 
-local type, xpcall, pairs, rawget, tostring = type, xpcall, pairs, rawget, tostring
+local type, xpcall, pairs, rawget, tostring, getmetatable = type, xpcall, pairs, rawget, tostring, getmetatable
 local flags, eventNumbers, core_listener = core.flags, core.events, core.listener
 local bit = require 'bit'
 local bor, band = bit.bor, bit.band
@@ -52,6 +52,27 @@ end
 ---Reports an error as uncaught: by default the script ends with it.
 ---@param err weir.Error
 M.report = report
+
+---What a stream is called: its option `name`, else its class.
+---@param stream weir.Stream?
+---@return string?
+function M.nameOf(stream)
+  if not stream then return nil end
+  local name = rawget(stream, 'name')
+  if name ~= nil then return tostring(name) end
+  local meta = getmetatable(stream)
+  return type(meta) == 'table' and rawget(meta, '__name') or 'a stream'
+end
+
+-- An error of the core's own. Of a stream that closed too early: the error says which one, and which side of it (decided
+-- difference 10). By name: the error of a stream must not keep others.
+local function ownError(message, code, stream, side)
+  local err = errors.unplaced(message, code)
+  if not side then return err end
+  err.stage, err.side = M.nameOf(stream) or 'a stream', side
+  err.message = ('%s of %s (%s)'):format(message, err.stage, side == 'both' and 'both sides' or 'its ' .. side .. ' side')
+  return err
+end
 
 local constructed, failed, writeRaised = core.constructed, core.failed, core.writeRaised
 local finaled, flushed, destroyed, done = core.finaled, core.flushed, core.destroyed, core.done
@@ -103,8 +124,8 @@ core.trampolines {
     if writes then writeRaised(self, errors.caught(err, stack)) else failed(self, errors.caught(err, stack)) end
   end,
   uncaught = function(err) report(errors.caught(err, '')) end,
-  error = function(value, code)
-    if code or type(value) == 'string' then return errors.unplaced(value, code) end
+  error = function(value, code, stream, side)
+    if code or type(value) == 'string' then return ownError(value, code, stream, side) end
     return errors.from(value)
   end,
 }
