@@ -261,11 +261,12 @@ local LONGEST = 2 ^ 31 - 1 -- of a timer: 25 days
 
 ---A signal that aborts after `ms` milliseconds with a `TimeoutError`, more than 25 days being 25 days (in Node they are 1 ms). It
 ---does not keep the process alive. Raises `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
----@param ms number 0 to 2^32 - 1
+---@param ms integer 0 to 2^32 - 1
 ---@return weir.AbortSignal
 function AbortSignal.timeout(ms)
   if type(ms) ~= 'number' then error(errors.argType('delay', 'number', ms)) end
-  if ms ~= ms or ms < 0 or ms > 2 ^ 32 - 1 then error(errors.outOfRange('delay', '>= 0 && <= 4294967295', ms)) end
+  if ms % 1 ~= 0 then error(errors.outOfRange('delay', 'an integer', ms)) end
+  if ms < 0 or ms > 2 ^ 32 - 1 then error(errors.outOfRange('delay', '>= 0 && <= 4294967295', ms)) end
   if not setTimeout then error(errors.new('There are no timers yet', 'ERR_INVALID_STATE')) end
   local signal = AbortSignal(PRIVATE)
   local weak, strong = setmetatable({ signal }, { __mode = 'v' }), {}
@@ -313,6 +314,9 @@ end
 ---first error that one of them raised is raised then.
 ---@param reason? any default an `AbortError` with the code `ABORT_ERR`
 function AbortController:abort(reason)
+  if not class.is(self, AbortController) then
+    error(errors.new('Value of "self" must be of type AbortController', 'ERR_INVALID_THIS', { name = 'TypeError' }))
+  end
   abort(self.signal, reason)
 end
 

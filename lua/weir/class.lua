@@ -171,6 +171,13 @@ function M.is(value, class)
   return state ~= nil and state ~= false and state.meta == meta and state.ancestors[class] == true
 end
 
+---Is `value` a class itself?
+---@param value any
+---@return boolean
+function M.isClass(value)
+  return type(value) == 'table' and stateOf(value) ~= nil
+end
+
 ---The class that `value` is an instance of, or nil.
 ---@param value any
 ---@return weir.Class?

@@ -129,6 +129,14 @@ function M.new(message, code, fields)
   return make(message, code, nil, fields)
 end
 
+---An error that does not know where it arose: who made it does, or who raises it will (`caught`).
+---@param message string
+---@param code? string
+---@return weir.Error
+function M.unplaced(message, code)
+  return setmetatable({ message = message, code = code }, Error)
+end
+
 ---`weir.Error(message, fields)`: an error of the user's own. `fields.code` is its code.
 ---@param message string
 ---@param fields? table copied into the error
@@ -174,7 +182,7 @@ end
 ---Any raised value as an error object, for what a protected call caught. As `from`, but from a string the position that
 ---`error` put in front of it goes into `.where`.
 ---@param value any
----@param traceback? string the stack of what raised (`debug.traceback`'s text); an error object keeps its own
+---@param traceback? string the stack of what raised (`debug.traceback`'s text); default the running one. An error object keeps its own
 ---@return weir.Error
 function M.caught(value, traceback)
   if type(value) == 'string' then
@@ -184,7 +192,11 @@ function M.caught(value, traceback)
     return err
   end
   local err = M.from(value)
-  if traceback and (err ~= value or not rawget(err, '_stack')) then err._stack = traceback end
+  if err ~= value and traceback then
+    err._stack = traceback
+  elseif not rawget(err, '_stack') then
+    err._stack = traceback or stack('', 2)
+  end
   return err
 end
 
@@ -220,6 +232,7 @@ local function received(value)
   if kind == 'string' then return "type string (" .. show.quote(shortened(value, 28, 25)) .. ')' end
   if kind == 'number' or kind == 'boolean' then return 'type ' .. kind .. ' (' .. show.show(value) .. ')' end
   local meta = getmetatable(value)
+  if type(meta) == 'table' and rawget(meta, 'weirClass') then return tostring(value) end
   local name = type(meta) == 'table' and rawget(meta, '__name')
   if type(name) == 'string' then return 'an instance of ' .. name end
   return 'a ' .. kind

@@ -75,7 +75,7 @@ end
 -- ---- Adding and removing --------------------------------------------------------------------------------------------
 
 local function checkListener(name, listener)
-  if name == nil then error(errors.argType('eventName', 'string', name)) end
+  if name == nil or name ~= name then error(errors.argType('eventName', 'string', name)) end
   if type(listener) ~= 'function' then error(errors.argType('listener', 'function', listener)) end
 end
 
@@ -448,11 +448,16 @@ end
 
 -- ---- Waiting --------------------------------------------------------------------------------------------------------
 
-local function signalOf(options)
+-- The signal of the options of `once` and `on`; checks all that they are given.
+local function signalOf(emitter, options)
+  if type(emitter) ~= 'table' or type(emitter.on) ~= 'function' then
+    error(errors.argType('emitter', 'EventEmitter', emitter), 3)
+  end
+  if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 3) end
   local signal = options and options.signal
   if signal == nil then return nil end
   if type(signal) ~= 'table' or type(signal.aborted) ~= 'boolean' then
-    error(errors.argType('options.signal', 'AbortSignal', signal))
+    error(errors.argType('options.signal', 'AbortSignal', signal), 3)
   end
   if signal.aborted then error(errors.abort(signal.reason), 0) end
   return signal
@@ -466,13 +471,13 @@ end
 ---Waits in the running coroutine until the emitter emits `name`, and returns the event's arguments. Node's `events.once`.
 ---
 ---Raises the error if `'error'` comes first (unless that is what is waited for), an `AbortError` if `options.signal`
----aborts or has aborted, `ERR_CANNOT_WAIT` where waiting is impossible. No listener stays behind.
+---aborts or has aborted, `ERR_INVALID_ARG_TYPE`, `ERR_CANNOT_WAIT` where waiting is impossible. No listener stays behind.
 ---@param emitter weir.EventEmitter
 ---@param name any
 ---@param options? { signal?: weir.AbortSignal }
 ---@return any ...
 function M.once(emitter, name, options)
-  local signal = signalOf(options)
+  local signal = signalOf(emitter, options)
   local wake, here = wait.prepare()
   local onEvent, onError, onAbort
   local function settle(...)
@@ -503,17 +508,19 @@ end
 ---until then it listens.
 ---
 ---With `highWaterMark` the emitter is paused (`emitter:pause()`) while more events than that are kept, and resumed
----when fewer than `lowWaterMark` (default 1) are.
+---when fewer than `lowWaterMark` (default 1) are. Raises `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
 ---@param emitter weir.EventEmitter
 ---@param name any
 ---@param options? { signal?: weir.AbortSignal, close?: any[], highWaterMark?: integer, lowWaterMark?: integer }
 ---@return weir.EventIterator
 function M.on(emitter, name, options)
-  local signal = signalOf(options)
+  local signal = signalOf(emitter, options)
+  local close = options and options.close
+  if close ~= nil and type(close) ~= 'table' then error(errors.argType('options.close', 'table', close), 2) end
   local self = EventIterator(emitter, options)
   self:_listen(emitter, name, function(...) self:_put(pack(...)) end)
   if name ~= 'error' then self:_listen(emitter, 'error', function(err) self:_fail(errors.from(err)) end) end
-  for _, last in ipairs(options and options.close or {}) do
+  for _, last in ipairs(close or {}) do
     self:_listen(emitter, last, function() self:close() end)
   end
   if signal then self:_listen(signal, 'abort', function() self:_fail(errors.abort(signal.reason)) end) end

@@ -69,10 +69,12 @@ end
 
 ---Runs `fn(...)` where it may wait, and the loop until nothing is left. What a script of the command runs in; in a stock
 ---luajit, call it around everything. Raises what `fn` raised, and `ERR_UNSETTLED_WAIT` if `fn` waits when nothing is left.
----In code that may wait already, such as a script of the command, it only calls `fn`.
+---In code that may wait already, such as a script of the command, it only calls `fn`. Raises ERR_INVALID_ARG_TYPE if `fn` is no
+---function.
 ---@param fn function
 ---@param ... any
 function weir.run(fn, ...)
+  if type(fn) ~= 'function' then error(errors.argType('fn', 'function', fn), 2) end
   if core.canWait() then return fn(...) end
   local state = {}
   core.run(runMain, state, fn, ...)

@@ -11,7 +11,7 @@ local base = require 'weir.stream.base'
 local errors = require 'weir.errors'
 local events = require 'weir.events'
 
-local tostring, type, getmetatable, rawget, pcall = tostring, type, getmetatable, rawget, pcall
+local tostring, type, rawget, pcall = tostring, type, rawget, pcall
 
 ---@class weir.Process: weir.EventEmitter
 ---@field argv string[] the command, the script, and its arguments
@@ -25,16 +25,7 @@ process.argv = {}
 
 -- ---- Uncaught errors --------------------------------------------------------------------------------------------------
 
----What a stream is called: its option `name`, else its class.
----@param stream weir.Stream?
----@return string?
-function M.nameOf(stream)
-  if not stream then return nil end
-  local name = rawget(stream, 'name')
-  if name ~= nil then return tostring(name) end
-  local meta = getmetatable(stream)
-  return type(meta) == 'table' and rawget(meta, '__name') or 'a stream'
-end
+M.nameOf = base.nameOf
 
 -- The causes of an error, each in a line.
 local function causes(err)

@@ -13,6 +13,10 @@ local function checkFunction(fn, name)
   if type(fn) ~= 'function' then error(errors.argType(name, 'function', fn), 3) end
 end
 
+local function checkTime(ms)
+  if ms ~= nil and type(ms) ~= 'number' then error(errors.argType('ms', 'number', ms), 3) end
+end
+
 ---Calls `fn(...)` before anything else happens, after the code that runs now: Node's `process.nextTick`.
 ---@param fn function
 ---@param ... any
@@ -28,6 +32,7 @@ end
 ---@return userdata timer for clearTimeout
 function M.setTimeout(fn, ms, ...)
   checkFunction(fn, 'callback')
+  checkTime(ms)
   return core.timer(ms, false, fn, ...)
 end
 
@@ -38,6 +43,7 @@ end
 ---@return userdata timer for clearInterval
 function M.setInterval(fn, ms, ...)
   checkFunction(fn, 'callback')
+  checkTime(ms)
   return core.timer(ms, true, fn, ...)
 end
 
@@ -72,6 +78,7 @@ end
 ---Waits `ms` milliseconds, in code that may wait.
 ---@param ms number
 function M.sleep(ms)
+  checkTime(ms)
   local wake, here = wait.prepare()
   core.timer(ms, false, wake)
   here()

@@ -38,7 +38,7 @@ enum wr_domain {
     X(CANNOT_PIPE, "ERR_STREAM_CANNOT_PIPE", "Cannot pipe, not readable")                                              \
     X(MULTIPLE_CALLBACK, "ERR_MULTIPLE_CALLBACK", "Callback called multiple times")                                    \
     X(NOT_IMPLEMENTED, "ERR_METHOD_NOT_IMPLEMENTED", "The method is not implemented")                                  \
-    X(INVALID_ARG_TYPE, "ERR_INVALID_ARG_TYPE", "The argument has a wrong type")                                       \
+    X(INVALID_ARG_TYPE, "ERR_INVALID_ARG_TYPE", "The \"chunk\" argument must be of type string")                       \
     X(INVALID_ARG_VALUE, "ERR_INVALID_ARG_VALUE", "The argument has a wrong value")                                    \
     X(OUT_OF_RANGE, "ERR_OUT_OF_RANGE", "The value is out of range")                                                   \
     X(INVALID_STATE, "ERR_INVALID_STATE", "Invalid state")                                                             \
@@ -75,6 +75,9 @@ struct wr_fault {
     const char *text;
 };
 
+/* Sides of a stream, as bits. */
+enum { WR_SIDE_READABLE = 1, WR_SIDE_WRITABLE = 2 };
+
 struct wr_error {
     uint32_t refs;
     struct wr_fault fault;
@@ -83,7 +86,8 @@ struct wr_error {
     void *host_user;
     intptr_t host; /* the host's handle of its own value; 0: none yet */
     struct wr_alloc *alloc;
-    uint32_t origin; /* the number of the stream that failed with it first; 0: none yet */
+    uint32_t origin;     /* the number of the stream that failed with it first, or closed too early; 0: none yet */
+    uint32_t unfinished; /* of a stream that closed too early: the sides that were not done */
 };
 
 /* The fault of one of our own codes. */

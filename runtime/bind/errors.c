@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "enter.h"
+#include "luastream.h"
 
 #include "errors.h"
 
@@ -35,8 +36,23 @@ static enum wr_code code_of(const char *name)
     return WR_E_OK;
 }
 
-/* The error object for the value on top of L, in its place: made by Lua from whatever was raised. */
-static void make_object(struct wr_bind *b, lua_State *L, const char *code)
+/* Of an error E of a stream that closed too early, or NULL: that stream (nil, when it is no more) and the sides that were not done. */
+static void push_unfinished(struct wr_bind *b, lua_State *L, const struct wr_error *e)
+{
+    static const char *const sides[] = {NULL, "readable", "writable", "both"};
+    if (!e || !e->unfinished)
+        return;
+    lua_rawgeti(b->anchor, WR_SLOT_ENVS, (int)e->origin);
+    lua_xmove(b->anchor, L, 1);
+    if (lua_istable(L, -1)) {
+        lua_rawgeti(L, -1, WR_ENV_SELF);
+        lua_remove(L, -2);
+    }
+    lua_pushstring(L, sides[e->unfinished]);
+}
+
+/* The error object for the value on top of L, in its place: made by Lua from whatever was raised, or for E. */
+static void make_object(struct wr_bind *b, lua_State *L, const char *code, const struct wr_error *e)
 {
     lua_State *co = wr_enter(b, WR_CALL_ERROR);
     if (!co)
@@ -46,7 +62,10 @@ static void make_object(struct wr_bind *b, lua_State *L, const char *code)
         lua_pushstring(co, code);
     else
         lua_pushnil(co);
-    if (!wr_enter_run(b, co, 2)) {
+    int args = lua_gettop(co);
+    push_unfinished(b, co, e);
+    args = 2 + lua_gettop(co) - args;
+    if (!wr_enter_run(b, co, args)) {
         lua_pushnil(L);
         return;
     }
@@ -54,13 +73,30 @@ static void make_object(struct wr_bind *b, lua_State *L, const char *code)
     wr_enter_end(b, co);
 }
 
+/* Tells the error object on top of L, unless it knows, that it arose in what runs there. */
+static void place(lua_State *L)
+{
+    lua_pushliteral(L, "_stack");
+    lua_rawget(L, -2);
+    bool knows = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (knows)
+        return;
+    lua_pushliteral(L, "_stack");
+    luaL_traceback(L, L, "", 1);
+    lua_rawset(L, -3);
+}
+
 struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index)
 {
     if (!lua_toboolean(L, index))
         return NULL;
     lua_pushvalue(L, index);
-    if (!lua_istable(L, -1))
-        make_object(b, L, NULL);
+    if (!lua_istable(L, -1)) {
+        make_object(b, L, NULL, NULL);
+        if (lua_istable(L, -1))
+            place(L);
+    }
     struct wr_fault fault = {WR_DOMAIN_HOST, 0, "", ""};
     if (lua_istable(L, -1)) {
         lua_getfield(L, -1, "code");
@@ -121,7 +157,7 @@ static int make_for(lua_State *L, void *arg)
 {
     const struct making *m = arg;
     lua_pushstring(L, m->e->fault.text);
-    make_object(m->b, L, m->e->fault.code);
+    make_object(m->b, L, m->e->fault.code, m->e);
     hang(m->b, m->e, luaL_ref(L, LUA_REGISTRYINDEX));
     return 0;
 }
@@ -142,7 +178,9 @@ struct wr_error *wr_errors_new(struct wr_bind *b, lua_State *L, enum wr_code cod
 {
     struct wr_fault fault = wr_error_fault(code);
     lua_pushstring(L, message);
-    make_object(b, L, fault.code);
+    make_object(b, L, fault.code, NULL);
+    if (lua_istable(L, -1))
+        place(L);
     struct wr_error *e = lua_istable(L, -1) ? wr_errors_take(b, L, -1) : wr_error_new(&b->alloc, fault);
     lua_pop(L, 1);
     return e;
@@ -166,6 +204,10 @@ static int throw_top(lua_State *L)
 int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const char *message)
 {
     lua_pushstring(L, message);
-    make_object(b, L, code);
+    make_object(b, L, code, NULL);
+    if (lua_istable(L, -1))
+        place(L);
+    else
+        lua_pushstring(L, message);
     return throw_top(L);
 }

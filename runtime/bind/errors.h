@@ -21,7 +21,7 @@ void wr_errors_push(struct wr_bind *b, lua_State *L, struct wr_error *e);
  * entered, it is the plain error of CODE. */
 struct wr_error *wr_errors_new(struct wr_bind *b, lua_State *L, enum wr_code code, const char *message);
 
-/* Raises an error object with CODE and MESSAGE. */
+/* Raises an error object with CODE and MESSAGE, which knows where L was. */
 int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const char *message);
 
 #endif

@@ -51,15 +51,19 @@ void wr_luastream_push_self(lua_State *L, struct wr_bind *b, struct wr_stream *s
 
 struct wr_stream *wr_luastream_left(lua_State *L, struct wr_bind *b, int index)
 {
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_pushliteral(L, "_u");
-    lua_rawget(L, index);
+    if (lua_istable(L, index)) {
+        lua_pushliteral(L, "_u");
+        lua_rawget(L, index);
+    } else {
+        lua_pushnil(L);
+    }
     struct wr_stream **u = lua_touserdata(L, -1);
     if (!u || !lua_getmetatable(L, -1))
-        luaL_error(L, "a method of a stream was called before its init (or on what is no stream)");
+        wr_errors_raise(b, L, "ERR_INVALID_THIS",
+                        "a method of a stream was called before its init, or on what is no stream");
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->stream_meta);
     if (!lua_rawequal(L, -1, -2))
-        luaL_error(L, "a method of a stream was called on what is no stream");
+        wr_errors_raise(b, L, "ERR_INVALID_THIS", "a method of a stream was called on what is no stream");
     lua_pop(L, 3);
     return *u;
 }
@@ -68,7 +72,7 @@ struct wr_stream *wr_luastream_arg(lua_State *L, struct wr_bind *b, int index)
 {
     struct wr_stream *s = wr_luastream_left(L, b, index);
     if (!s)
-        luaL_error(L, "a method of a stream was called after it was collected");
+        wr_errors_raise(b, L, "ERR_INVALID_THIS", "a method of a stream was called after it was collected");
     return s;
 }
 

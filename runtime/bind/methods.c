@@ -38,7 +38,11 @@ static int start(lua_State *L)
 /* What is said of the value at 2, which is no chunk; it stays on the stack. */
 static const char *no_chunk(lua_State *L)
 {
-    return lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received type %s", luaL_typename(L, 2));
+    bool number = lua_type(L, 2) == LUA_TNUMBER;
+    lua_pushvalue(L, 2); /* lua_tostring changes it */
+    const char *what = number ? lua_tostring(L, -1) : luaL_typename(L, 2);
+    return lua_pushfstring(L, "The \"chunk\" argument must be of type string. Received %s%s%s",
+                           number ? "type number (" : "a ", what, number ? ")" : "");
 }
 
 static void bad_chunk(struct wr_bind *b, lua_State *L, struct wr_stream *s)
@@ -85,7 +89,11 @@ static int64_t read_size(lua_State *L, struct wr_bind *b)
 {
     if (lua_isnoneornil(L, 2))
         return WR_READ_ANY;
-    double n = luaL_checknumber(L, 2);
+    if (!lua_isnumber(L, 2)) {
+        lua_pushfstring(L, "The \"size\" argument must be of type number. Received type %s", luaL_typename(L, 2));
+        wr_errors_raise(b, L, "ERR_INVALID_ARG_TYPE", lua_tostring(L, -1));
+    }
+    double n = lua_tonumber(L, 2);
     if (isnan(n))
         return WR_READ_ANY;
     if (n > 0x40000000)

@@ -34,6 +34,7 @@ void wr_finish_ends(struct wr_stream *s, struct wr_error *err)
 static void finish(struct wr_stream *s)
 {
     s->pending--;
+    s->w &= ~(uint32_t)WR_W_FINISHING;
     if (s->write == WR_WRITE_PREFINISHED)
         wr_stream_step(s, WR_MACHINE_WRITE, WR_WRITE_ON_FINISH);
     wr_finish_ends(s, NULL);
@@ -90,7 +91,8 @@ static void run_final(struct wr_stream *s)
 
 void wr_finish_failed(struct wr_stream *s)
 {
-    bool busy = s->w_out || s->corked || s->w & (WR_W_PROCESSING | WR_W_FINAL_OUT) || !wr_stream_constructed(s);
+    bool busy = s->w_out || s->corked || s->w & (WR_W_PROCESSING | WR_W_FINAL_OUT | WR_W_FINISHING) ||
+                !wr_stream_constructed(s);
     if (s->errored && !busy && !wr_stream_destroyed(s) && wr_writable_owes(s))
         wr_writable_forget_later(s);
 }
@@ -133,6 +135,7 @@ void wr_finish_finaled(struct wr_stream *s, struct wr_error *err)
         wr_finish_ends(s, err);
         wr_life_fail(s, err, (s->w & WR_W_SYNC) != 0);
     } else if (may_finish(s)) {
+        s->w |= WR_W_FINISHING;
         prefinish(s);
         s->pending++;
         wr_tick_add(s->flow, finish_tick, s, NULL, NOBODY);

@@ -69,9 +69,24 @@ static void answer(struct wr_finished *w, struct wr_error *err)
     w->fn(w, err);
 }
 
-static void answer_code(struct wr_finished *w, enum wr_code code)
+struct wr_error *wr_finished_premature(const struct wr_stream *s, bool readable, bool writable)
 {
-    struct wr_error *e = wr_error_new(w->stream->flow->alloc, wr_error_fault(code));
+    struct wr_error *e = wr_error_new(s->flow->alloc, wr_error_fault(WR_E_PREMATURE_CLOSE));
+    if (!e->alloc) /* out of memory, and everybody's */
+        return e;
+    e->origin = s->id;
+    if (readable && wr_finished_has_readable(s) && s->read != WR_READ_DONE)
+        e->unfinished |= WR_SIDE_READABLE;
+    if (writable && wr_finished_has_writable(s) && s->write != WR_WRITE_FINISHED)
+        e->unfinished |= WR_SIDE_WRITABLE;
+    if (!e->unfinished)
+        e->unfinished = (readable ? WR_SIDE_READABLE : 0) | (writable ? WR_SIDE_WRITABLE : 0);
+    return e;
+}
+
+static void answer_premature(struct wr_finished *w)
+{
+    struct wr_error *e = wr_finished_premature(w->stream, w->readable, w->writable);
     answer(w, e);
     wr_error_unref(e);
 }
@@ -125,7 +140,7 @@ static void on_close(struct wr_finished *w)
     if (s->errored)
         answer(w, s->errored);
     else if (w->lenient ? cut_off(w) : cut_short(w))
-        answer_code(w, WR_E_PREMATURE_CLOSE);
+        answer_premature(w);
     else
         answer(w, NULL);
 }
@@ -156,7 +171,7 @@ static void over_tick(struct wr_flow *f, struct wr_tick *t)
         else if (t->stream->errored)
             answer(w, t->stream->errored);
         else if (cut_short(w))
-            answer_code(w, WR_E_PREMATURE_CLOSE);
+            answer_premature(w);
         else
             answer(w, NULL);
         return;

@@ -25,6 +25,10 @@ void wr_finished_init(struct wr_finished *w, struct wr_stream *s, bool readable,
 /* Stops following; FN is not called any more. Harmless twice. */
 void wr_finished_clear(struct wr_finished *w);
 
+/* A new ERR_STREAM_PREMATURE_CLOSE of S (decided difference 10), which knows those of the sides asked for that were not done,
+ * or all where they were (too early for who asks).  Counted. */
+struct wr_error *wr_finished_premature(const struct wr_stream *s, bool readable, bool writable);
+
 /* Does S have that side, open or closed by now, but not closed from the start? */
 bool wr_finished_has_readable(const struct wr_stream *s);
 bool wr_finished_has_writable(const struct wr_stream *s);

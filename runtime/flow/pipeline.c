@@ -131,10 +131,11 @@ static void destroy_stage(struct stage *g)
     wr_error_unref(e);
 }
 
-/* Keeps the first error; a premature close yields to a later real one. */
+/* Keeps the first error; a premature close yields to a later real one. (In Node to a later premature close, too, which is the
+ * stage behind the one that closed.) */
 static void note(struct wr_pipeline *p, struct wr_error *err, int stage)
 {
-    if (!err || (p->error && !wr_error_is(p->error, WR_E_PREMATURE_CLOSE)))
+    if (!err || (p->error && (!wr_error_is(p->error, WR_E_PREMATURE_CLOSE) || wr_error_is(err, WR_E_PREMATURE_CLOSE))))
         return;
     wr_error_unref(p->error);
     p->error = wr_error_ref(err);
@@ -162,13 +163,6 @@ static void conclude(struct wr_pipeline *p, struct wr_error *err, int stage, boo
 static void one_less(struct wr_pipeline *p, struct wr_error *err, int stage)
 {
     conclude(p, err, stage, --p->left == 0);
-}
-
-static void one_less_code(struct wr_pipeline *p, enum wr_code code, int stage)
-{
-    struct wr_error *e = wr_error_new(p->flow->alloc, wr_error_fault(code));
-    one_less(p, e, stage);
-    wr_error_unref(e);
 }
 
 /* ---- what the stages say */
@@ -211,8 +205,11 @@ static void on_end(struct stage *g)
 static void on_close(struct stage *g)
 {
     g->over = true;
-    if (index_of(g) > 0 && !g->ended)
-        one_less_code(g->owner, WR_E_PREMATURE_CLOSE, index_of(g));
+    if (index_of(g) == 0 || g->ended)
+        return;
+    struct wr_error *e = wr_finished_premature(g->stream, false, true);
+    one_less(g->owner, e, index_of(g));
+    wr_error_unref(e);
 }
 
 static void on_event(struct wr_watch *w, struct wr_stream *s, enum wr_event ev, struct wr_error *err)
@@ -245,7 +242,7 @@ static struct wr_error *already_over(const struct stage *g)
         return wr_error_ref(s->errored);
     bool drained = index_of(g) == 0 && s->read == WR_READ_DONE;
     if (wr_stream_destroyed(s) && !drained)
-        return wr_error_new(s->flow->alloc, wr_error_fault(WR_E_PREMATURE_CLOSE));
+        return wr_finished_premature(s, index_of(g) + 1 < (int)g->owner->count, index_of(g) > 0);
     if (index_of(g) > 0 && s->write >= WR_WRITE_ENDING)
         return wr_error_new(s->flow->alloc, wr_error_fault(WR_E_WRITE_AFTER_END));
     return NULL;

@@ -16,6 +16,8 @@
 
 #include "readable.h"
 
+#define CHUNKS_A_TICK 1024 /* one by one, then others get their turn */
+
 static const struct wr_done NOBODY = {0};
 static const int32_t MARK_MAX = 0x40000000;
 
@@ -195,14 +197,18 @@ void wr_readable_more(struct wr_stream *s)
     wr_tick_add(s->flow, more_tick, s, NULL, NOBODY);
 }
 
+/* A source that always has more would keep all others waiting (decided difference 7). */
 void wr_readable_flow(struct wr_stream *s)
 {
     if (wr_pump_run(s))
         return;
     struct wr_item item = {0};
-    while (s->r & WR_R_FLOWING && wr_readable_read(s, WR_READ_ANY, &item))
+    uint32_t n = 0;
+    for (; n < CHUNKS_A_TICK && s->r & WR_R_FLOWING && wr_readable_read(s, WR_READ_ANY, &item); n++)
         wr_item_drop(s->flow, &item);
     wr_pump_settle(s);
+    if (n == CHUNKS_A_TICK)
+        wr_tick_flow_on(s, n);
 }
 
 /* ---- what goes in */

@@ -118,7 +118,8 @@ enum {
     WR_W_PROCESSING = 1 << 2,    /* the buffer is being written */
     WR_W_AFTER_PENDING = 1 << 3, /* a tick without callbacks will look after the last write */
     WR_W_HOLDING = 1 << 4,       /* a transform keeps the callback of its last chunk until its readable side has room */
-    WR_W_FINAL_OUT = 1 << 5      /* the handler `final` (or `flush`, for it) has not completed */
+    WR_W_FINAL_OUT = 1 << 5,     /* the handler `final` (or `flush`, for it) has not completed */
+    WR_W_FINISHING = 1 << 6      /* it has, and 'finish' comes with a tick, whatever else happens until then */
 };
 
 /* A callback of a write or an end: FN(S, ARG, ERR) once, ERR NULL for success, borrowed. FN NULL: nobody waits. */

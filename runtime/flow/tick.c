@@ -102,12 +102,16 @@ void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct w
         f->wake(f);
 }
 
-static void run_first(struct wr_flow *f, struct wr_fifo *row)
+/* Answers what is left of LIMIT: a tick costs one, and so do CHUNKS_A_FLOW chunks. */
+static uint32_t run_first(struct wr_flow *f, struct wr_fifo *row, uint32_t limit)
 {
     struct wr_tick t;
     wr_fifo_take(row, &t);
+    f->moved = 0;
     t.run(f, &t);
     finish_tick(&t);
+    uint32_t cost = 1 + f->moved / CHUNKS_A_FLOW;
+    return cost < limit ? limit - cost : 0;
 }
 
 bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
@@ -116,10 +120,10 @@ bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
         return f->ticks.count || f->wakes.count;
     f->draining = true;
     while (limit && !f->no_memory && (f->ticks.count || f->wakes.count)) {
-        for (; f->ticks.count && limit && !f->no_memory; limit--)
-            run_first(f, &f->ticks);
-        for (; f->wakes.count && limit && !f->no_memory; limit--)
-            run_first(f, &f->wakes);
+        while (f->ticks.count && limit && !f->no_memory)
+            limit = run_first(f, &f->ticks, limit);
+        while (f->wakes.count && limit && !f->no_memory)
+            limit = run_first(f, &f->wakes, limit);
     }
     f->draining = false;
     release_idle(f);
@@ -130,7 +134,6 @@ bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
 static void flow_tick(struct wr_flow *f, struct wr_tick *t)
 {
     (void)t;
-    f->moved = 0;
     for (uint32_t n = 0; n + f->moved / CHUNKS_A_FLOW < FLOWS_A_TICK && f->flow_first; n++) {
         struct wr_stream *s = take_flow(f);
         wr_readable_flow(s);
@@ -140,6 +143,12 @@ static void flow_tick(struct wr_flow *f, struct wr_tick *t)
         wr_tick_add(f, flow_tick, NULL, NULL, (struct wr_done){0});
     else
         f->flowing = false;
+}
+
+void wr_tick_flow_on(struct wr_stream *s, uint32_t chunks)
+{
+    s->flow->moved += chunks * CHUNKS_A_FLOW;
+    wr_tick_flow(s);
 }
 
 void wr_tick_flow(struct wr_stream *s)

@@ -49,7 +49,7 @@ struct wr_flow {
     struct wr_relay *relay;        /* seen by Lua, where its owner keeps it; else `own_relay` */
     struct wr_relay own_relay;
     struct wr_run *run; /* the relay under way, until somebody touches it (pump.c) */
-    uint32_t moved;     /* chunks that bursts have moved within this tick */
+    uint32_t moved;     /* chunks that bursts have moved within this tick, and others that cost as much */
     uint32_t relays;    /* calls of `burst` that have not returned */
     /* A tick was lost, and no other runs: the host must end the run with an out-of-memory error, and clear it. */
     bool no_memory;
@@ -72,6 +72,9 @@ void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct w
 
 /* Puts wr_readable_flow(S) off. One tick does it for all streams that wait for it. */
 void wr_tick_flow(struct wr_stream *s);
+
+/* The same for S after so many chunks one by one, which count for the drain as much as ticks. */
+void wr_tick_flow_on(struct wr_stream *s, uint32_t chunks);
 
 /* Runs ticks until none is left, LIMIT have run or no_memory is set. Whether some are left that can be run. Does nothing when
  * called from inside a tick. */

@@ -297,7 +297,7 @@ describe('the command', function()
 
     it('else by its class', function()
       local _, err = run('-e', writing:format('', 'callback "bad row"', 'w:write "x"'))
-      assert.equal('weir: Uncaught bad row\n    in the stream Writable\n', err)
+      assert.equal('weir: Uncaught bad row\n    in the stream Writable\n    at (command line):1: in function <(command line):1>\n', err)
     end)
 
     it('of all stages of a pipeline', function()

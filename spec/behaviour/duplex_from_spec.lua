@@ -239,6 +239,26 @@ describe('Duplex.from a function', function()
     assert.equal('worse', failure_of(duplex).message)
   end))
 
+  it('has a signal, which aborts when its stream is destroyed', within(function()
+    local signals = {}
+    local giving = weir.Duplex.from(function(source, emit, given)
+      assert.equal(source.signal, given.signal)
+      signals[1] = given.signal
+      for v in source do emit(v) end
+    end)
+    local taking = weir.Duplex.from(function(source)
+      signals[2] = source.signal
+      for _ in source do end -- luacheck: ignore 542
+    end)
+    giving:resume()
+    settle()
+    assert.is_false(signals[1].aborted or signals[2].aborted)
+    giving:destroy()
+    taking:finish()
+    settle()
+    assert.is_true(signals[1].aborted and signals[2].aborted)
+  end))
+
   it('learns by an error that its stream was destroyed', within(function()
     local seen = {}
     local function remember(fn, ...)

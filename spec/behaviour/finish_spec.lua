@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The forms of finish(): with a chunk, a callback, both, or neither.
+-- The forms of finish(): with a chunk, a callback, both, or neither; and what its callback hears.
 
 local weir = require 'weir'
 
@@ -41,5 +41,25 @@ describe('finish', function()
 
   it('takes nothing', function()
     assert.same({}, finished())
+  end)
+
+  it('is a success although a listener of prefinish has written too late', function()
+    local log = {}
+    local function note(name)
+      return function(err) log[#log + 1] = name .. ' ' .. (err and err.code or 'ok') end
+    end
+    weir.run(function()
+      local stream = weir.Writable{
+        autoDestroy = false,
+        write = function(_, _, callback) callback() end,
+        final = function(_, callback) weir.setTimeout(callback, 1) end,
+      }
+      stream:on('error', note 'error')
+      stream:on('finish', note 'finish')
+      stream:on('prefinish', function() stream:write('late', note 'write') end)
+      stream:finish('all', note 'end')
+      weir.sleep(10)
+    end)
+    assert.same({ 'write ERR_STREAM_WRITE_AFTER_END', 'error ERR_STREAM_WRITE_AFTER_END', 'end ok', 'finish ok' }, log)
   end)
 end)

@@ -54,10 +54,60 @@ describe('a pipeline with functions', function()
     assert.equal(6, weir.pipeline(source_of { 1, 2, 3 }, sum, {}))
     assert.equal(12, weir.pipeline{ source_of { 1, 2, 3 }, hop(), twice, sum })
     local value
-    local last = weir.pipeline(source_of { 1, 2 }, sum, function(err, v) value = err or v end)
-    assert.is_nil(last)
+    weir.pipeline(source_of { 1, 2 }, sum, function(err, v) value = err or v end)
     settle()
     assert.equal(3, value)
+  end))
+
+  it('gives with a callback a stream to be read, of what the last one returns', within(function()
+    local last = weir.pipeline(source_of { 1, 2 }, sum, function() end)
+    assert.same({ 3 }, last:toArray())
+    last = weir.pipeline(source_of { 1, 2 }, function(source) source() end, function() end)
+    assert.same({}, last:toArray())
+  end))
+
+  it('... or gives', within(function()
+    local many, done = {}, false
+    for i = 1, 100 do many[i] = i end
+    local last = weir.pipeline(many, twice, function(err) done = err or 'done' end)
+    settle()
+    assert.is_false(done)
+    assert.equal(100, #last:toArray())
+    settle()
+    assert.equal('done', done)
+  end))
+
+  it('... which is done without a reader when there is room', within(function()
+    weir.pipeline({ 1, 2, 3 }, twice, {})
+    local done
+    local last = weir.pipeline({ 1, 2, 3 }, sum, function(err, value) done = err or value end)
+    settle()
+    assert.equal(6, done)
+    assert.equal(1, last.readableLength)
+  end))
+
+  it('... which fails with the pipeline, and is no error of its own', within(function()
+    for _, stages in ipairs {
+      { source_of { 1 }, function(source) error(source() and weir.Error 'bad') end },
+      { source_of { 1 }, function(source, _) error(source() and weir.Error 'bad') end },
+      { source_of { 1 }, function(_, _) error(weir.Error 'bad') end, sum },
+      { weir.Readable{ objectMode = true, read = function() error(weir.Error 'bad') end }, function(source) pcall(source) end },
+    } do
+      local failure
+      local last = weir.pipeline(stages[1], stages[2], unpack(stages, 3), function(err) failure = err end)
+      settle()
+      assert.equal('bad', failure.message)
+      assert.equal('bad', last.errored.message)
+      assert.is_true(last.closed)
+    end
+  end))
+
+  it('... and may be destroyed, which stops no function', within(function()
+    local value
+    local last = weir.pipeline(source_of { 1, 2, 3 }, sum, function(err, v) value = err or v end)
+    last:destroy()
+    settle()
+    assert.equal(6, value)
   end))
 
   it('takes what gives values as the first stage', within(function()
@@ -277,6 +327,83 @@ describe('options of a pipeline with functions', function()
     controller:abort()
     assert.equal('ABORT_ERR', raised(weir.pipeline, source, sum, { signal = controller.signal }).code)
     assert.is_true(source.destroyed)
+  end))
+end)
+
+describe('the signal of functions in a pipeline', function()
+  -- Pipelines of functions that put their signals into `signals`.
+  local function watched(signals)
+    local function see(source, given)
+      assert.equal(source.signal, given.signal)
+      signals[#signals + 1] = given.signal
+      assert.is_false(given.signal.aborted)
+    end
+    local function first(source, emit, given)
+      see(source, given)
+      for i = 1, 3 do emit(i) end
+    end
+    local function middle(source, emit, given)
+      see(source, given)
+      for v in source do emit(v) end
+    end
+    local function last(source)
+      see(source, source)
+      return sum(source)
+    end
+    return first, middle, last
+  end
+
+  it('is one for all, and aborts when all are over', within(function()
+    local signals = {}
+    local first, middle, last = watched(signals)
+    assert.equal(6, weir.pipeline(first, middle, hop(), middle, last, {}))
+    assert.equal(4, #signals)
+    for _, signal in ipairs(signals) do
+      assert.equal(signals[1], signal)
+      assert.is_true(signal.aborted)
+    end
+  end))
+
+  it('aborts when one fails, and when the pipeline is aborted', within(function()
+    for _, fails in ipairs { true, false } do
+      local signals, controller, reason = {}, weir.AbortController(), nil
+      local first, middle = watched(signals)
+      local function last(source)
+        source.signal:on('abort', function(why) reason = why end)
+        source()
+        if fails then error(weir.Error 'bad') end
+        controller:abort 'enough'
+        for _ in source do weir.sleep(1) end
+      end
+      local err = raised(weir.pipeline, first, middle, last, { signal = controller.signal })
+      assert.equal(fails and 'bad' or 'enough', err.cause or err.message)
+      assert.equal('ABORT_ERR', reason.code)
+      assert.is_true(signals[1].aborted)
+    end
+  end))
+
+  it('ends what a function waits for', within(function()
+    local controller = weir.AbortController()
+    weir.setTimeout(function() controller:abort() end, 2)
+    local emitter = weir.EventEmitter()
+    local own
+    local err = raised(weir.pipeline, idle(), function(source)
+      own = raised(weir.events.once, emitter, 'never', source)
+    end, { signal = controller.signal })
+    assert.equal('ABORT_ERR', err.code)
+    assert.equal('ABORT_ERR', own.code)
+  end))
+
+  it('has a listener that raises: it is uncaught, and the pipeline ends all the same', within(function()
+    local seen
+    local function hear(err) seen = err.message end
+    weir.process:on('uncaughtException', hear)
+    weir.pipeline({ 1 }, function(source)
+      source.signal:on('abort', function() error(weir.Error 'careless') end)
+      return sum(source)
+    end, {})
+    weir.process:off('uncaughtException', hear)
+    assert.equal('careless', seen)
   end))
 end)
 

@@ -94,6 +94,83 @@ describe('finished', function()
   end)
 end)
 
+describe('a source that always has more', function()
+  local function endless(over)
+    return weir.Readable{ objectMode = true, read = function(self)
+      if over.stop then self:push(nil) else self:push(1) end
+    end }
+  end
+
+  for name, consume in pairs {
+    listener = function(from) from:on('data', function() end) end,
+    resume = function(from) from:resume() end,
+    pipe = function(from) from:pipe(sink(function(_, _, callback) callback() end)) end,
+    ['pipe and listener'] = function(from)
+      from:pipe(sink(function(_, _, callback) callback() end)):on('drain', function() end)
+      from:on('data', function() end)
+    end,
+  } do
+    it('does not starve timers: ' .. name, function()
+      weir.run(function()
+        local over = {}
+        local from = endless(over)
+        weir.setTimeout(function() over.stop = true end, 1)
+        consume(from)
+        weir.finished(from)
+        assert.is_true(over.stop)
+      end)
+    end)
+  end
+end)
+
+describe('a premature close', function()
+  local function over(stream)
+    return stream:destroy()
+  end
+
+  local function failure(...)
+    return select(2, pcall(...))
+  end
+
+  it('says which stage closed, and which side of it', function()
+    weir.run(function()
+      for _, which in ipairs { 1, 2, 3 } do
+        local stages = { source(), weir.PassThrough{ objectMode = true }, sink(function(_, _, callback) callback() end) }
+        stages[which].name = 'guilty'
+        weir.setTimeout(function() stages[which]:destroy() end, 1)
+        local err = failure(weir.pipeline, stages)
+        assert.equal('ERR_STREAM_PREMATURE_CLOSE', err.code)
+        assert.equal('guilty', err.stage)
+        assert.equal(which == 1 and 'readable' or 'writable', err.side)
+        assert.truthy(err.message:find('^Premature close of guilty'))
+        for i, stage in ipairs(stages) do assert.equal(i ~= which and err or nil, stage.errored) end
+      end
+    end)
+  end)
+
+  it('... also where it was closed before', function()
+    weir.run(function()
+      local done = sink(function(_, _, callback) callback() end)
+      done:finish()
+      weir.finished(done)
+      for _, stages in ipairs { { over(source()), sink() }, { source(), over(sink()) }, { source(), done } } do
+        local err = failure(weir.pipeline, stages)
+        assert.equal(stages[1].destroyed and stages[1].errored == nil and 'Readable' or 'Writable', err.stage)
+      end
+    end)
+  end)
+
+  it('... and to finished, an iteration, and what was composed', function()
+    weir.run(function()
+      local both = weir.Duplex{ read = function() end, write = function() end, name = 'both' }
+      assert.equal('both', failure(weir.finished, over(both)).side)
+      assert.equal('readable', failure(weir.finished, both, { writable = false }).side)
+      assert.equal('writable', failure(weir.finished, both, { readable = false }).side)
+      assert.equal('Readable', failure(source().toArray, over(source())).stage)
+    end)
+  end)
+end)
+
 describe('an iteration that is left early', function()
   it('is no error, but what its stream fails with when it closes is one', function()
     local message

@@ -13,7 +13,7 @@ local events = require 'weir.events'
 local driver = require 'weir.stream.driver'
 local ffi = require 'ffi'
 
-local type, xpcall, pairs, rawget, tostring = type, xpcall, pairs, rawget, tostring
+local type, xpcall, pairs, rawget, tostring, getmetatable = type, xpcall, pairs, rawget, tostring, getmetatable
 local flags, eventNumbers, core_listener = core.flags, core.events, core.listener
 local bit = require 'bit'
 local bor, band = bit.bor, bit.band
@@ -52,6 +52,27 @@ end
 ---Reports an error as uncaught: by default the script ends with it.
 ---@param err weir.Error
 M.report = report
+
+---What a stream is called: its option `name`, else its class.
+---@param stream weir.Stream?
+---@return string?
+function M.nameOf(stream)
+  if not stream then return nil end
+  local name = rawget(stream, 'name')
+  if name ~= nil then return tostring(name) end
+  local meta = getmetatable(stream)
+  return type(meta) == 'table' and rawget(meta, '__name') or 'a stream'
+end
+
+-- An error of the core's own. Of a stream that closed too early: the error says which one, and which side of it (decided
+-- difference 10). By name: the error of a stream must not keep others.
+local function ownError(message, code, stream, side)
+  local err = errors.unplaced(message, code)
+  if not side then return err end
+  err.stage, err.side = M.nameOf(stream) or 'a stream', side
+  err.message = ('%s of %s (%s)'):format(message, err.stage, side == 'both' and 'both sides' or 'its ' .. side .. ' side')
+  return err
+end
 
 local constructed, failed, writeRaised = core.constructed, core.failed, core.writeRaised
 local finaled, flushed, destroyed, done = core.finaled, core.flushed, core.destroyed, core.done
@@ -103,8 +124,8 @@ core.trampolines {
     if writes then writeRaised(self, errors.caught(err, stack)) else failed(self, errors.caught(err, stack)) end
   end,
   uncaught = function(err) report(errors.caught(err, '')) end,
-  error = function(value, code)
-    if code then return errors.new(value, code) end
+  error = function(value, code, stream, side)
+    if code or type(value) == 'string' then return ownError(value, code, stream, side) end
     return errors.from(value)
   end,
 }
@@ -175,6 +196,7 @@ local function collectHandlers(self, options, wanted)
   return handlers, has
 end
 
+local MARK_MAX = 0x40000000
 local defaultMark = { [false] = 16384, [true] = 16 }
 
 ---The mark of streams that are given none: bytes, or objects.
@@ -184,15 +206,15 @@ function M.getDefaultHighWaterMark(objectMode)
   return defaultMark[objectMode and true or false]
 end
 
----Sets it, for streams made from now on.
+---Sets it, for streams made from now on. Raises ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE.
 ---@param objectMode boolean
 ---@param value integer
 function M.setDefaultHighWaterMark(objectMode, value)
-  if type(value) ~= 'number' or value < 0 or value % 1 ~= 0 then error(errors.argType('value', 'integer', value), 2) end
-  defaultMark[objectMode and true or false] = value
+  if type(value) ~= 'number' then error(errors.argType('value', 'number', value), 2) end
+  if value % 1 ~= 0 then error(errors.outOfRange('value', 'an integer', value), 2) end
+  if value < 0 then error(errors.outOfRange('value', '>= 0', value), 2) end
+  defaultMark[objectMode and true or false] = value < MARK_MAX and value or MARK_MAX
 end
-
-local MARK_MAX = 0x40000000
 
 local function markFrom(value, name, objectMode)
   if value == nil then return defaultMark[objectMode] end
@@ -339,13 +361,15 @@ Stream.destroy = core.destroy
 ---@return { taken: integer, given: integer, stops: integer, waited: number, bursts: integer, longestBurst: integer }
 Stream.stats = core.stats
 
----Follows `signal`: when it aborts, `stream` is destroyed with an AbortError. Node's `addAbortSignal`.
+---Follows `signal`: when it aborts, `stream` is destroyed with an AbortError. Raises ERR_INVALID_ARG_TYPE. Node's
+---`addAbortSignal`.
 ---@generic T: weir.Stream
 ---@param signal weir.AbortSignal
 ---@param stream T
 ---@return T stream
 function M.addAbortSignal(signal, stream)
   if not class.is(signal, abort.AbortSignal) then error(errors.argType('signal', 'AbortSignal', signal), 2) end
+  if not M.isStream(stream) then error(errors.argType('stream', 'Stream', stream), 2) end
   local function onAbort() stream:destroy(errors.abort(signal.reason)) end
   if signal.aborted then
     onAbort()

@@ -79,7 +79,10 @@ local function half(x, side)
 end
 
 local function fromTable(x)
-  if type(x.readable) ~= 'table' and type(x.writable) ~= 'table' then return Source(x) end
+  if type(x.readable) ~= 'table' and type(x.writable) ~= 'table' then
+    if not from.isSource(x) then error(errors.argType('body', EXPECTED, x), 4) end
+    return Source(x)
+  end
   return Pair(half(x.writable, 'writable'), half(x.readable, 'readable'))
 end
 
@@ -103,6 +106,7 @@ end
 ---- `function(source)`: the same with the readable side closed. It begins at once; its return is `'finish'`, and must be nothing;
 ---- what `Readable.from` takes (an iterator is a function without parameters, or in C): the writable side is closed.
 ---
+---A function is given `{ signal = }` as its last argument, which is `source.signal` too, and aborts when the Duplex is destroyed.
 ---Functions and sources are in object mode, with a mark of 1. Raises ERR_INVALID_ARG_TYPE for anything else; a
 ---`function(source)` that returns something fails with ERR_INVALID_RETURN_VALUE. Node's `Duplex.from`.
 ---@param x any

@@ -7,7 +7,7 @@ local class = require 'weir.class'
 local errors = require 'weir.errors'
 local Readable = require 'weir.stream.readable'
 
-local type, pcall, error = type, pcall, error
+local type, pcall, error, pairs, rawget, getmetatable = type, pcall, error, pairs, rawget, getmetatable
 local resume, status = coroutine.resume, coroutine.status
 
 local function fromArray(items)
@@ -38,6 +38,36 @@ local function fromStream(stream)
   end
 end
 
+local function isCallable(x)
+  local meta = getmetatable(x)
+  return type(meta) == 'table' and type(rawget(meta, '__call')) == 'function'
+end
+
+-- Items from 1 on, or nothing at all (`n` may say so).
+local function isArray(x)
+  if x[1] ~= nil then return true end
+  for key in pairs(x) do
+    if key ~= 'n' then return false end
+  end
+  return true
+end
+
+-- What gives the items of a table that is no stream: how the next one is asked for, or nil.
+local function asker(x)
+  if class.isClass(x) then return nil end
+  local next = x.next
+  if type(next) == 'function' then return function() return next(x) end end
+  if isCallable(x) then return x end
+  if not class.of(x) and isArray(x) then return fromArray(x) end
+end
+
+---Whether `Readable.from` takes the table `x`.
+---@param x table
+---@return boolean
+local function isSource(x)
+  return asker(x) ~= nil
+end
+
 ---What gives the items of `x`, anything that `Readable.from` takes: a function for the next one, nil at the end, and perhaps one
 ---to be called when it is left before that. A string is one item.
 ---@param x any
@@ -48,12 +78,11 @@ local function itemsOf(x)
   if kind == 'function' then return x end
   if kind == 'thread' then return fromCoroutine(x) end
   if kind == 'string' then return fromArray { x } end
-  if kind ~= 'table' then error(errors.argType('iterable', { 'table', 'string', 'function', 'coroutine' }, x), 3) end
   if class.is(x, Readable) then return fromStream(x) end
-  local next = x.next
-  if type(next) ~= 'function' then return fromArray(x) end
+  local ask = kind == 'table' and asker(x)
+  if not ask then error(errors.argType('iterable', { 'table', 'string', 'function', 'coroutine' }, x), 3) end
   local close = x.close
-  return function() return next(x) end, type(close) == 'function' and function(err) return close(x, err) end or nil
+  return ask, type(close) == 'function' and function(err) return close(x, err) end or nil
 end
 
 local From = class.new('Readable', Readable)
@@ -111,14 +140,16 @@ end
 
 local function withDefaults(options, mark)
   local all = { objectMode = true, highWaterMark = mark }
+  if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 3) end
   for key, value in pairs(options or {}) do all[key] = value end
   return all
 end
 
 ---`Readable.from(x, options)`: a stream of the values that `x` gives: an array, an iterator function (called until it gives
----nil), a coroutine (resumed until it is dead or yields nil), another Readable, a table with `next(self)` and perhaps
----`close(self, err)`, which is called when the stream is left before the end. A string is one chunk. Object mode with a mark of
----1, unless `options` say otherwise. Node's `Readable.from`.
+---nil), a coroutine (resumed until it is dead or yields nil), another Readable, a table with `next(self)` (or that can be called) and
+---perhaps `close(self, err)`, which is called when the stream is left before the end. A string is one chunk. Object mode with a mark
+---of 1, unless `options` say otherwise. Raises ERR_INVALID_ARG_TYPE for anything else: a table whose keys are names, an array that
+---does not begin at 1, an object of a class without `next`. Node's `Readable.from`.
 ---@param x any
 ---@param options? table
 ---@return weir.Readable
@@ -135,4 +166,4 @@ function Readable.from(x, options)
   return From(next, close, withDefaults(options, 1))
 end
 
-return { From = From, itemsOf = itemsOf }
+return { From = From, itemsOf = itemsOf, isSource = isSource }

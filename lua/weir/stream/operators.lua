@@ -18,7 +18,7 @@ local Readable = require 'weir.stream.readable'
 local from = require 'weir.stream.from'
 
 local type, error, pcall, xpcall, select, tonumber, setmetatable = type, error, pcall, xpcall, select, tonumber, setmetatable
-local floor = math.floor
+local ceil, floor = math.ceil, math.floor
 local traceback = debug.traceback
 
 local EMPTY = {} -- what a function gives for an item that goes no further
@@ -46,12 +46,12 @@ local function count(options, name, least, default)
   return value
 end
 
--- How many items `take` and `drop` are about. What is no number is 0, as in Node.
+-- How many items `take` and `drop` are about. What is no number is 0, and a part of an item is one, as in Node.
 local function amount(number)
   local value = tonumber(number) or 0
   if value ~= value then return 0 end
   if value < 0 then error(errors.outOfRange('number', '>= 0', value), 3) end
-  return value
+  return ceil(value)
 end
 
 -- ---- One item after the other -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 local core = require 'weir.core'
 local base = require 'weir.stream.base'
 local abort = require 'weir.abort'
+local class = require 'weir.class'
 local errors = require 'weir.errors'
 local segments = require 'weir.stream.segments'
 local wait = require 'weir.wait'
@@ -13,9 +14,16 @@ local isStream = base.isStream
 
 local M = {}
 
+local function checkCount(stages, count)
+  for i = 1, count do
+    if stages[i] == nil then error(errors.argType('streams[' .. i .. ']', { 'function', 'Stream' }, nil), 5) end
+  end
+  if count < 2 then error(errors.new('The "streams" argument must be specified', 'ERR_MISSING_ARGS', { name = 'TypeError' }), 5) end
+end
+
 -- Raises for what cannot be a stage in its place; whether there are functions among them.
-local function checkStages(stages)
-  if #stages < 2 then error(errors.new('The "streams" argument must be specified', 'ERR_MISSING_ARGS'), 4) end
+local function checkStages(stages, count)
+  checkCount(stages, count)
   local functions = segments.any(stages)
   for i = 1, #stages do
     local stage = stages[i]
@@ -27,7 +35,12 @@ local function checkStages(stages)
   return functions
 end
 
--- The arguments of pipeline: stages, options, callback.
+-- A table that is neither an object of a class nor a class.
+local function isPlain(x)
+  return type(x) == 'table' and not class.of(x) and not class.isClass(x)
+end
+
+-- The arguments of pipeline: stages, how many, options, callback. A nil behind two stages is an argument that was left out.
 local function sortOut(...)
   local args, count = { ... }, select('#', ...)
   local callback, options
@@ -36,14 +49,19 @@ local function sortOut(...)
     args[count] = nil
     count = count - 1
   end
+  local least = isPlain(args[1]) and 1 or 2
+  while count > least and args[count] == nil do count = count - 1 end
   local last = args[count]
-  if type(last) == 'table' and not isStream(last) and (count > 1 or last[1] == nil) then
+  if isPlain(last) and (count > 1 or last[1] == nil) then
     options = last
     args[count] = nil
     count = count - 1
   end
-  if count == 1 and type(args[1]) == 'table' and not isStream(args[1]) then args = args[1] end
-  return args, options or {}, callback
+  if count == 1 and isPlain(args[1]) then
+    args = args[1]
+    count = table.maxn(args)
+  end
+  return args, count, options or {}, callback
 end
 
 -- A stdio stream at the end is not finished, but all must be written. What then is to be finished, and who is told.
@@ -66,8 +84,8 @@ local function startStreams(stages, finish, done)
   end, stages[#stages]
 end
 
--- Wires it; DONE is called once. `signal` is listened to meanwhile. Gives the last stream.
-local function start(stages, functions, options, done)
+-- Wires it; DONE is called once. `signal` is listened to meanwhile. Gives the last stream, if somebody READS it.
+local function start(stages, functions, options, done, reads)
   local signal = options.signal
   local fail, last, onAbort, isOver
   local finish = options.finish
@@ -77,7 +95,7 @@ local function start(stages, functions, options, done)
     isOver = true
     if onAbort then signal:off('abort', onAbort) end
     done(err, value)
-  end)
+  end, reads)
   if signal == nil or isOver then return last end
   onAbort = function() fail(errors.abort(signal.reason)) end
   if signal.aborted then onAbort() else signal:on('abort', onAbort) end
@@ -102,21 +120,24 @@ end
 ---  whose source is empty;
 ---- in between, `function(source, emit)`: `for value in source do ... emit(value) ... end`;
 ---- the last one may be `function(source)`. What it returns is what `pipeline` returns when it waits, and what the callback gets
----  behind the error.
+---  behind the error; with a callback, a PassThrough is returned which gives it too.
+---
+---Each function is given, as its last argument, `{ signal = }`, which aborts when one fails and when all are over; it is
+---`source.signal` too. What `function(source, emit)` at the end gives is read from the PassThrough that is returned.
 ---
 ---A function that returns before its source is at the end leaves it: what is before is destroyed, which is no error. An error
 ---that a function raises fails the pipeline. Since a function behind all other arguments is the callback, waiting with a function
 ---as the last stage takes options behind it, `pipeline(a, fn, {})`, or an array, `pipeline { a, fn }`. Raises
 ---ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a stage that cannot be where it is.
 ---@param ... any
----@return any last with a callback the last stream, if it is one; else what the last function has returned
+---@return any last with a callback the last stream; else what the last function has returned
 function M.pipeline(...)
-  local stages, options, callback = sortOut(...)
+  local stages, count, options, callback = sortOut(...)
   abort.checkOption(options.signal)
-  local functions = checkStages(stages)
-  if callback then return start(stages, functions, options, callback) end
+  local functions = checkStages(stages, count)
+  if callback then return start(stages, functions, options, callback, true) end
   local wake, here = wait.prepare()
-  start(stages, functions, options, wake)
+  start(stages, functions, options, wake, false)
   local err, value = here()
   if err then error(err, 0) end
   return value
@@ -158,6 +179,7 @@ end
 ---@return fun()? cleanup stops following; with a callback
 function M.finished(stream, options, callback)
   if type(options) == 'function' then options, callback = nil, options end
+  if callback ~= nil and type(callback) ~= 'function' then error(errors.argType('callback', 'function', callback), 2) end
   if not isStream(stream) then error(errors.argType('stream', 'Stream', stream), 2) end
   if options ~= nil and type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
   options = options or {}

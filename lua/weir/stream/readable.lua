@@ -42,7 +42,7 @@ end
 ---@return boolean more false: wait until `read` is called again
 function Readable:push(chunk)
   local s = self._s
-  if chunk ~= nil and (s.go == 1 or s.go == 3) and s.exact == 0 then -- inside a handler whose pushes may wait in the ring
+  if chunk ~= nil and s and (s.go == 1 or s.go == 3) and s.exact == 0 then -- inside a handler whose pushes may wait in the ring
     local tail = s.rtail
     if tail - s.rhead <= s.rmask then
       self._r[band(tail, s.rmask)] = chunk
@@ -75,13 +75,14 @@ Readable.resume = core.resume
 Readable.isPaused = core.properties.isPaused
 
 ---`pipe(dest, { finish = false })`: writes all of it to `dest`, which is finished at the end unless said otherwise. Errors are
----not passed on: see `weir.pipeline`. A destroyed stream at either end raises ERR_STREAM_DESTROYED.
+---not passed on: see `weir.pipeline`. A destroyed stream at either end raises ERR_STREAM_DESTROYED, what cannot be written to
+---ERR_INVALID_ARG_TYPE.
 ---@generic T: weir.Writable
 ---@param dest T
 ---@param options? { finish?: boolean }
 ---@return T dest
 function Readable:pipe(dest, options)
-  if not class.is(dest, base.Stream) then error(errors.argType('dest', 'Writable', dest), 2) end
+  if not class.is(dest, base.Stream) or dest.writable == nil then error(errors.argType('dest', 'Writable', dest), 2) end
   local finish = true
   if options ~= nil then
     if type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
@@ -96,10 +97,9 @@ end
 ---@param dest? weir.Writable
 ---@return weir.Readable self
 function Readable:unpipe(dest)
+  if dest ~= nil and not class.is(dest, base.Stream) then error(errors.argType('dest', 'Writable', dest), 2) end
   core_unpipe(self, dest)
   return self
 end
-
--- `resume` without a call of the method, for the iterator.
 
 return Readable

@@ -5,8 +5,12 @@
 -- What a function is, is said by the parameters that it has: `function()` is an iterator, as `Readable.from` takes it;
 -- `function(source)` only takes; `function(source, emit)` takes and gives. (Node sees it by what a call returns; a call here
 -- has nothing to return before the work is done.) A function in C is an iterator, one with `...` takes and gives.
+--
+-- Each is told by a signal when it may stop, as in Node: by `{ signal = }` as its last argument, and by `source.signal`, since
+-- one that only takes has no other parameter.
 
 local core = require 'weir.core'
+local abort = require 'weir.abort'
 local base = require 'weir.stream.base'
 local class = require 'weir.class'
 local errors = require 'weir.errors'
@@ -14,7 +18,7 @@ local wait = require 'weir.wait'
 local Readable = require 'weir.stream.readable'
 local Duplex = require('weir.stream.duplex').Duplex
 
-local error, xpcall = error, xpcall
+local error, xpcall, setmetatable = error, xpcall, setmetatable
 local getinfo = debug.getinfo
 local caught, waitAt, wakeAt = base.caught, wait.at, wait.wakeAt
 
@@ -27,6 +31,21 @@ function M.takes(fn)
   local info = getinfo(fn, 'uS')
   if info.what == 'C' then return 0 end
   return info.isvararg and 2 or math.min(info.nparams, 2)
+end
+
+---What a function asks for chunks: `source()`, which gives nil at the end.
+---@class weir.Source
+---@field signal weir.AbortSignal aborts when nobody needs the function any more
+---@operator call: any
+local Source = {}
+Source.__index = Source
+
+function Source:__call()
+  return self._ask()
+end
+
+local function newSource(ask, signal)
+  return setmetatable({ _ask = ask, signal = signal }, Source)
 end
 
 -- Where the function learns that its stream was destroyed.
@@ -53,7 +72,9 @@ end
 
 -- Runs the function on its source. Then nobody asks that any more.
 local function work(self)
-  local ok, value = xpcall(function() return self._fn(self:_open(), self._emit) end, caught)
+  local signal = self._signal
+  local function call() return self._fn(newSource(self:_open(), signal), self._emit, { signal = signal }) end
+  local ok, value = xpcall(call, caught)
   self._returned = true
   self:_leave()
   if ok then self:_done(value) else self:destroy(value) end
@@ -78,8 +99,8 @@ M.Outlet = Outlet
 local function nothing() end
 
 -- Without a stream the source is empty.
-function Outlet:init(fn, stream)
-  self._fn, self._stream = fn, stream
+function Outlet:init(fn, signal, stream)
+  self._fn, self._signal, self._stream = fn, signal, stream
   self._emit = makeEmit(self)
   Readable.init(self, { objectMode = true, highWaterMark = 1 })
 end
@@ -117,13 +138,15 @@ end
 
 ---Runs `fn(source)` on the chunks of STREAM, which is left after DONE, which gets its error, or what it returned.
 ---@param fn function
+---@param signal weir.AbortSignal
 ---@param stream weir.Readable
 ---@param done fun(err: weir.Error?, value: any)
-function M.consume(fn, stream, done)
+function M.consume(fn, signal, stream, done)
   core.run(function()
     local source
     local ok, value = xpcall(function()
       source = stream:iter()
+      source.signal = signal
       return fn(source)
     end, caught)
     if ok then done(nil, value) else done(value) end
@@ -138,6 +161,7 @@ end
 ---@field package _chunk? any what was written and not taken; its callback:
 ---@field package _callback? fun(err: weir.Error?)
 ---@field package _ends? boolean what was not taken is the end
+---@field package _controller weir.AbortController of its signal, which aborts when it is destroyed
 local Stage = class.new('Duplex', Duplex)
 M.Stage = Stage
 
@@ -158,7 +182,8 @@ local function makeTake(self)
 end
 
 function Stage:init(fn, gives)
-  self._fn = fn
+  self._fn, self._controller = fn, abort.AbortController()
+  self._signal = self._controller.signal
   if gives then self._emit = makeEmit(self) end
   Duplex.init(self, { objectMode = true, highWaterMark = gives and 1 or nil, readable = gives })
   if not gives then ask(self) end
@@ -207,6 +232,7 @@ function Stage:_done(value)
 end
 
 function Stage:_destroy(err, callback)
+  self._controller:abort()
   wakeAt(self, '_wakeTake')
   wakeAt(self, '_wakeEmit')
   release(self, err or errors.new('Cannot call write after a stream was destroyed', 'ERR_STREAM_DESTROYED'))
