@@ -239,8 +239,10 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
         }
         if (s->buffering)
             return;
-        if (direct)
+        if (direct) {
             wr_tick_flow(s);
+            s->flow->due = true;
+        }
         if (s->r & WR_R_NEED_READABLE)
             emit_readable(s);
     }
@@ -270,6 +272,7 @@ void wr_readable_arrived(struct wr_stream *s)
     if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
         s->r &= ~(uint32_t)WR_R_NEED_READABLE;
         wr_tick_flow(s);
+        s->flow->due = true;
         return;
     }
     if (s->r & WR_R_NEED_READABLE)

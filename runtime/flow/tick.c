@@ -102,12 +102,45 @@ void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct w
         f->wake(f);
 }
 
+/* Lets MOST at most of the row flow. */
+static void flow_some(struct wr_flow *f, uint32_t most)
+{
+    for (uint32_t n = 0; n + f->moved / CHUNKS_A_FLOW < most && f->flow_first; n++) {
+        struct wr_stream *s = take_flow(f);
+        wr_readable_flow(s);
+        wr_stream_unpin(s);
+    }
+}
+
+/* One tick for all that flow: their row is linked through the streams, which costs less than a tick each. */
+static void flow_tick(struct wr_flow *f, struct wr_tick *t)
+{
+    (void)t;
+    flow_some(f, FLOWS_A_TICK);
+    if (f->flow_first)
+        wr_tick_add(f, flow_tick, NULL, NULL, (struct wr_done){0});
+    else
+        f->flowing = false;
+}
+
+/* What a push has left in a buffer, and would have crossed at once on the exact path, crosses before the next tick. */
+static void flow_due(struct wr_flow *f)
+{
+    uint32_t n = 0;
+    for (const struct wr_stream *s = f->flow_first; s && n < FLOWS_A_TICK; s = s->flow_next)
+        n++;
+    f->due = false;
+    flow_some(f, n);
+}
+
 /* Answers what is left of LIMIT: a tick costs one, and so do CHUNKS_A_FLOW chunks. */
 static uint32_t run_first(struct wr_flow *f, struct wr_fifo *row, uint32_t limit)
 {
     struct wr_tick t;
-    wr_fifo_take(row, &t);
     f->moved = 0;
+    if (f->due)
+        flow_due(f);
+    wr_fifo_take(row, &t);
     t.run(f, &t);
     finish_tick(&t);
     uint32_t cost = 1 + f->moved / CHUNKS_A_FLOW;
@@ -128,21 +161,6 @@ bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
     f->draining = false;
     release_idle(f);
     return !f->no_memory && (f->ticks.count || f->wakes.count);
-}
-
-/* One tick for all that flow: their row is linked through the streams, which costs less than a tick each. */
-static void flow_tick(struct wr_flow *f, struct wr_tick *t)
-{
-    (void)t;
-    for (uint32_t n = 0; n + f->moved / CHUNKS_A_FLOW < FLOWS_A_TICK && f->flow_first; n++) {
-        struct wr_stream *s = take_flow(f);
-        wr_readable_flow(s);
-        wr_stream_unpin(s);
-    }
-    if (f->flow_first)
-        wr_tick_add(f, flow_tick, NULL, NULL, (struct wr_done){0});
-    else
-        f->flowing = false;
 }
 
 void wr_tick_flow_on(struct wr_stream *s, uint32_t chunks)

@@ -44,6 +44,7 @@ struct wr_flow {
     struct wr_pipe *dead_pipes;    /* taken away, to be freed in a tick */
     uint32_t moving;               /* pipes that deliver a chunk at this moment */
     bool draining, flowing;        /* flowing: the tick of that row is waiting, or runs */
+    bool due;                      /* what a push has left is in that row */
     bool catching_up;              /* wr_pump_catch_up is under way */
     bool one;                      /* one: bursts of one chunk only (WEIR_BURST=1) */
     struct wr_relay *relay;        /* seen by Lua, where its owner keeps it; else `own_relay` */
