@@ -5,7 +5,7 @@
  *     reverse    the pool's answers in reverse order (loop/pool.c)
  *     gc=N       a full collection before each Nth entry into Lua; if not said, 100 or so, and more in a large heap (bind/enter.c)
  *     alloc=N    the Nth allocation of C code fails (base/alloc.c)
- *     lua=N      the Nth allocation of the command's Lua state fails (host/main.c)
+ *     lua=N      the Nth allocation of the command's Lua state fails, and nothing is compiled (host/main.c)
  *
  * These two count from the start. A script of the command counts from where it wants: the module `weir.hard` of this build
  * (host/main.c), as in scripts/starve.

@@ -130,11 +130,12 @@ static void over(struct wr_finished *w, struct wr_error *err)
     wr_stream_unref(s);
 }
 
-/* core.finished(self, readable, writable, errors, fn) -> a handle for core.cleanup. READABLE, WRITABLE: nil means as the stream
- * is. */
+/* core.finished(self, readable, writable, errors, fn, lenient) -> a handle for core.cleanup. READABLE, WRITABLE: nil means as
+ * the stream is. LENIENT: as in finished.h. */
 static int finished(lua_State *L)
 {
     WR_LUASTREAM_SELF;
+    lua_settop(L, 6);
     luaL_checktype(L, 5, LUA_TFUNCTION);
     bool readable = lua_isnil(L, 2) ? wr_finished_has_readable(s) : lua_toboolean(L, 2);
     bool writable = lua_isnil(L, 3) ? wr_finished_has_writable(s) : lua_toboolean(L, 3);
@@ -144,6 +145,7 @@ static int finished(lua_State *L)
     lua_setmetatable(L, -2);
     h->done = wr_methods_callback(L, b, s, 5);
     wr_finished_init(&h->w, s, readable, writable, lua_toboolean(L, 4), over);
+    h->w.lenient = lua_toboolean(L, 6);
     /* the handle lives as long as the stream, or until the callback: it hangs on the callback's number, negated */
     wr_luastream_push_env(L, b, s);
     lua_rawgeti(L, -1, WR_ENV_CALLBACKS);

@@ -170,7 +170,7 @@ static void over_tick(struct wr_flow *f, struct wr_tick *t)
             on_close(w);
         else if (t->stream->errored)
             answer(w, t->stream->errored);
-        else if (cut_short(w))
+        else if (!w->lenient && cut_short(w))
             answer_premature(w);
         else
             answer(w, NULL);

@@ -129,6 +129,17 @@ bool wr_pump_leave(struct wr_stream *s)
     return came;
 }
 
+void wr_pump_catch_up(struct wr_flow *f)
+{
+    if (f->moving || f->relays || f->catching_up)
+        return;
+    f->catching_up = true;
+    for (struct wr_stream *s = f->flow_first; s; s = s->flow_next) /* others may come to its end meanwhile */
+        if (!s->pipes || !full(s->pipes->dest))
+            wr_readable_spill(s, INT32_MAX);
+    f->catching_up = false;
+}
+
 void wr_pump_completed(struct wr_stream *s, struct wr_error *err)
 {
     if (s->buffering && !err && (s->sh->go & 3) == WR_GO_IN) {
@@ -140,6 +151,8 @@ void wr_pump_completed(struct wr_stream *s, struct wr_error *err)
         return;
     }
     s->sh->go |= s->buffering ? WR_GO_STOP : 0;
+    if (!s->buffering && !(s->w & WR_W_SYNC))
+        wr_pump_catch_up(s->flow);
     if (s->has & WR_IS_TRANSFORM)
         wr_transform_done(s, err);
     else
@@ -150,17 +163,6 @@ void wr_pump_spill(struct wr_stream *s)
 {
     if (s->buffering && s->has & WR_IS_READABLE && !wr_stream_destroyed(s))
         wr_readable_spill(s, INT32_MAX);
-}
-
-void wr_pump_catch_up(struct wr_flow *f)
-{
-    if (f->moving || f->relays || f->catching_up)
-        return;
-    f->catching_up = true;
-    for (struct wr_stream *s = f->flow_first; s; s = s->flow_next) /* others may come to its end meanwhile */
-        if (!s->pipes || !full(s->pipes->dest))
-            wr_readable_spill(s, INT32_MAX);
-    f->catching_up = false;
 }
 
 /* The chunk that the handler of DEST has, for the time of a burst. DEST is at rest, and has had room for one since it was piped

@@ -48,8 +48,8 @@ void wr_pump_completed(struct wr_stream *s, struct wr_error *err);
  * the exact path. */
 void wr_pump_spill(struct wr_stream *s);
 
-/* Somebody, in no handler, is about to take apart what flows: what was pushed before, and waits for a tick so that more of it
- * crosses at once, crosses now, as it would have on the exact path. */
+/* Somebody, in no handler, is about to take apart what flows, or to give a callback: what was pushed before, and waits for a tick
+ * so that more of it crosses at once, crosses now, as it would have on the exact path. */
 void wr_pump_catch_up(struct wr_flow *f);
 
 /* Ends the bursts into all that S is piped into: S has something to say. */

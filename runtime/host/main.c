@@ -2,17 +2,28 @@
 /* The command: a Lua state with weir open in it, and lua/weir/command.lua, which reads the arguments and does the rest. */
 #include <lauxlib.h>
 #include <lua.h>
+#include <luajit.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "hardmode.h"
 #include "open.h"
 #include "repl.h"
 
+static int open_libraries(lua_State *L)
+{
+    luaL_openlibs(L);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "ffi");
+    lua_call(L, 1, 0);
+    return 0;
+}
+
 #ifdef WR_HARD
-/* In the hard build Lua's memory comes through a door of its own. The state is made first: LuaJIT does not survive that its
- * first allocations fail. */
+/* In the hard build Lua's memory comes through a door of its own. The state and its libraries are made first: LuaJIT does not
+ * survive that their allocations fail (the ffi: it is closed as if it were whole). */
 static void *door(void *user, void *ptr, size_t old_size, size_t new_size)
 {
     if (new_size)
@@ -26,6 +37,8 @@ static lua_State *new_state(struct wr_alloc *memory)
     wr_alloc_init(memory, NULL, NULL);
     wr_alloc_harden(memory, "none");
     lua_State *L = lua_newstate(door, memory);
+    if (L)
+        lua_cpcall(L, open_libraries, NULL);
     wr_alloc_harden(memory, "lua");
     return L;
 }
@@ -58,9 +71,12 @@ static int open_hard(lua_State *L)
     return 1;
 }
 
-/* In this build alone there is a module `weir.hard`, with which a script says for itself from where on allocations count. */
-static void preload_hard(lua_State *L)
+/* In this build alone there is a module `weir.hard`, with which a script says for itself from where on allocations count. Where
+ * Lua's own fail, nothing is compiled: about once in a thousand runs LuaJIT itself did not survive that while it compiled. */
+static void prepare_hard(lua_State *L)
 {
+    if (wr_hardmode_get("lua") > 0)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
     lua_pushcfunction(L, open_hard);
@@ -74,7 +90,7 @@ static lua_State *new_state(struct wr_alloc *memory)
     return luaL_newstate();
 }
 
-static void preload_hard(lua_State *L)
+static void prepare_hard(lua_State *L)
 {
     (void)L;
 }
@@ -99,9 +115,11 @@ struct call {
 static int run(lua_State *L)
 {
     struct call *call = lua_touserdata(L, 1);
-    luaL_openlibs(L);
+#ifndef WR_HARD
+    open_libraries(L);
+#endif
     wr_open_preload(L);
-    preload_hard(L);
+    prepare_hard(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "weir.command");
     lua_call(L, 1, 1);

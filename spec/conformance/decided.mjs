@@ -14,6 +14,7 @@ class Differences {
   QUIET = Symbol('quiet'); // of a stream: its reader has left
   INSIDE = Symbol('inside'); // of a pipe: a pipeline has made it
   LEAVE = Symbol('leave'); // what a pipeline does when it has called back
+  LENIENT = Symbol('lenient'); // of eos: an end that was given, with nothing left before it, is as good as told
   HELD = Symbol('held'); // of a transform: the callback that waits for room
   codes = nodeRequire('internal/errors').codes;
   noted = new Set();
@@ -149,6 +150,7 @@ Stream.prototype.emit = function(event, ...args) { return weir.emit(this, EE.pro
     ['dest.write(chunk);', 'weir.cross(dest, chunk);'],
     ["src.on('data', ondata);", 'ondata.isPipe = true;\n  $&'],
     ['if (ondrain && state.awaitDrainWriters &&', 'if (ondrain && weir.starves(state, dest))\n      ondrain();\n    else $&'],
+    ['const cleanup = eos(stream, { writable: false },', 'const cleanup = eos(stream, { writable: false, [weir.LENIENT]: true },'],
     ['      destroyImpl.destroyer(stream, null);', `      if (error === undefined && !stream.destroyed && weir.acts(4)) stream[weir.QUIET] = true;
       if ((error !== undefined || !stream.destroyed) && weir.acts(5)) cleanup();
 $&`],
@@ -183,12 +185,14 @@ $&`],
 
 weir.failed = function(stream) { // 6: what has failed and is not destroyed writes nothing more
   const state = stream._writableState;
-  if (!state?.errored || state.finalOut) return;
+  if (!state?.errored || state.finalOut || state.finishing) return;
   if ((state[kState] & (kWriting | kCorked | kBufferProcessing | kDestroyed | kConstructed)) !== kConstructed) return;
   if ((stream[weir.HELD] || (state[kState] & (kBuffered | kOnFinished)) !== 0) && weir.acts(6)) process.nextTick(errorBuffer, state);
 };
 
 function finaled(stream, state, err) {`],
+    ['    state[kState] |= kPrefinished;\n    stream', '    state.finishing = true;\n$&'],
+    ['function finish(stream, state) {', '$&\n  state.finishing = false;'],
     ['function finishMaybe(stream, state, sync) {', '$&\n  weir.failed(stream);'],
     ['if ((state[kState] & (kBuffered | kOnFinished)) !== 0 && (', 'if (((state[kState] & (kBuffered | kOnFinished)) !== 0 || this[weir.HELD]) && ('],
   ],
@@ -198,14 +202,14 @@ function finaled(stream, state, err) {`],
     ['    final.call(this);', '    try { final.call(this); } catch (err) { if (!weir.acts(1)) throw err; weir.errorOrDestroy(this, err); }'],
   ],
   'end-of-stream': [
-    ['  callback = once(callback);', '  const lenient = options[weir.LEAVE];\n  callback = once(weir.released(callback, () => cleanup(), lenient));'],
+    ['  callback = once(callback);', '  const leave = options[weir.LEAVE];\n  const lenient = leave || options[weir.LENIENT];\n  callback = once(weir.released(callback, () => cleanup(), leave));'],
     [/\n    if \(readable && !readableFinished && isReadableNodeStream/, `
     if (!lenient && weir.cutShort(stream, readable, writable)) return callback.call(stream, new ERR_STREAM_PREMATURE_CLOSE());
 $&`],
     [/(onclosed = [^]*?)\n    callback.call\(stream\);/, `$1
     if (!lenient && weir.cutShort(stream, readable, writable)) return callback.call(stream, new ERR_STREAM_PREMATURE_CLOSE());
     callback.call(stream);`],
-    ['  if (options.signal && !closed) {', '  lenient?.push(cleanup);\n$&'],
+    ['  if (options.signal && !closed) {', '  leave?.push(cleanup);\n$&'],
   ],
   pipeline: [
     ['function destroyer(stream, reading, writing) {', 'function destroyer(stream, reading, writing, leave) {'],

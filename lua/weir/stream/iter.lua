@@ -106,7 +106,7 @@ function Readable:iter(options)
     state.error = err
     state.over = true
     wait.wakeAt(state, 'wake')
-  end)
+  end, true) -- an end that was given, with all before it read, is the end
   local iterator = setmetatable({ _state = state, _sentinel = newSentinel(state) }, Iterator)
   open[iterator] = true
   return iterator

@@ -34,11 +34,15 @@ static void *count(void *user, void *ptr, size_t old_size, size_t new_size)
     return fresh;
 }
 
-static void stop(struct ev_loop *loop, ev_timer *timer, int events)
+/* Looks now and then whether objects have come; then it is enough. */
+static void look(struct ev_loop *loop, ev_timer *timer, int events)
 {
-    (void)timer;
     (void)events;
-    ev_break(loop, EVBREAK_ALL);
+    lua_State *L = timer->data;
+    lua_getglobal(L, "count");
+    if (lua_tointeger(L, -1) > 0)
+        ev_break(loop, EVBREAK_ALL);
+    lua_pop(L, 1);
 }
 
 static int run(struct ev_loop *loop, lua_State *L, atomic_size_t *out)
@@ -49,9 +53,11 @@ static int run(struct ev_loop *loop, lua_State *L, atomic_size_t *out)
         return -1;
     int status = weir_run_string(w, script, "=borrowed");
     ev_timer timer;
-    ev_timer_init(&timer, stop, 0.05, 0);
+    ev_timer_init(&timer, look, 0.05, 0.05);
+    timer.data = L;
     ev_timer_start(loop, &timer);
     ev_run(loop, 0);
+    ev_timer_stop(loop, &timer);
     if (status || weir_failed(w))
         fprintf(stderr, "%s\n", weir_last_error(w));
     weir_close(w); /* in mid-pipeline */
