@@ -64,7 +64,7 @@ local function runMain(state, fn, ...)
   state.over = true
   if ok then return end
   state.failure = { err }
-  core.stop()
+  if state.loops then core.stop() end -- else it would stop the next one
 end
 
 ---Runs `fn(...)` where it may wait, and the loop until nothing is left. What a script of the command runs in; in a stock
@@ -78,6 +78,7 @@ function weir.run(fn, ...)
   if core.canWait() then return fn(...) end
   local state = {}
   core.run(runMain, state, fn, ...)
+  state.loops = true
   local dry
   repeat
     dry = not state.failure and core.loop()

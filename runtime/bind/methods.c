@@ -136,6 +136,21 @@ static int resume_stream(lua_State *L)
     return 1;
 }
 
+/* core.tell(self, event number, err, early): who follows the stream inside the core hears of an event that a script emits by
+ * hand. Whether nobody would hear of an 'error'. */
+static int tell(lua_State *L)
+{
+    WR_LUASTREAM_SELF;
+    int ev = (int)luaL_checkinteger(L, 2);
+    luaL_argcheck(L, ev >= 0 && ev < WR_EV_COUNT, 2, "no such event");
+    bool unheard = wr_stream_unheard(s);
+    struct wr_error *err = ev == WR_EV_ERROR ? wr_errors_take(b, L, 3) : NULL;
+    wr_stream_tell(s, (enum wr_event)ev, err, lua_toboolean(L, 4));
+    wr_error_unref(err);
+    lua_pushboolean(L, unheard);
+    return 1;
+}
+
 /* core.listener(self, event number, listening, added) */
 static int listener(lua_State *L)
 {
@@ -327,6 +342,7 @@ void wr_methods_open(lua_State *L, struct wr_bind *b)
                                          {"pause", pause_stream},
                                          {"resume", resume_stream},
                                          {"listener", listener},
+                                         {"tell", tell},
                                          {"write", write_chunk},
                                          {"finish", finish},
                                          {"cork", cork},

@@ -139,7 +139,7 @@ static void on_close(struct wr_finished *w)
     w->closed = true;
     if (s->errored)
         answer(w, s->errored);
-    else if (w->lenient ? cut_off(w) : cut_short(w))
+    else if (w->lenient || !wr_stream_destroyed(s) ? cut_off(w) : cut_short(w))
         answer_premature(w);
     else
         answer(w, NULL);

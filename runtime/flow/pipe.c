@@ -121,13 +121,21 @@ static void bury_later(struct wr_flow *f, struct wr_pipe *p)
     f->dead_pipes = p;
 }
 
+static struct wr_pipe *first_edge(const struct wr_stream *src, const struct wr_stream *dest)
+{
+    for (struct wr_pipe *p = src->pipes; p; p = p->next)
+        if (!p->leaving && (!dest || p->dest == dest))
+            return p;
+    return NULL;
+}
+
 /* Has P, which is gone, kept its source waiting, so that this goes on? In Node not if its destination failed inside a write: that
  * starves the other destinations (decided difference 7). */
 static bool releases(const struct wr_pipe *p, bool was_waiting)
 {
     if (p->dest->w & WR_W_NEED_DRAIN)
         return was_waiting || p->source->r & WR_R_MULTI_PIPE;
-    return was_waiting && p->source->pipes;
+    return was_waiting && first_edge(p->source, NULL);
 }
 
 /* 'unpipe' is told while the edge still counts as listening, as in Node. */
@@ -144,14 +152,6 @@ static void say_goodbye(struct wr_pipe *p)
     if (p->listening && releases(p, was_waiting))
         drained(p);
     bury_later(src->flow, p);
-}
-
-static struct wr_pipe *first_edge(const struct wr_stream *src, const struct wr_stream *dest)
-{
-    for (struct wr_pipe *p = src->pipes; p; p = p->next)
-        if (!p->leaving && (!dest || p->dest == dest))
-            return p;
-    return NULL;
 }
 
 /* What listeners do may be the end of the source, and with it of the edge: it is referred to meanwhile. */

@@ -204,7 +204,7 @@ static void on_end(struct stage *g)
 
 static void on_close(struct stage *g)
 {
-    g->over = true;
+    g->over |= wr_stream_destroyed(g->stream); /* else somebody only says that it has closed */
     if (index_of(g) == 0 || g->ended)
         return;
     struct wr_error *e = wr_finished_premature(g->stream, false, true);

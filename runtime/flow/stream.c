@@ -217,6 +217,14 @@ void wr_stream_emit(struct wr_stream *s, enum wr_event ev, const struct wr_item 
     wr_stream_unref(s);
 }
 
+void wr_stream_tell(struct wr_stream *s, enum wr_event ev, struct wr_error *err, bool early)
+{
+    wr_stream_check(s);
+    wr_stream_ref(s);
+    tell_watches(s, ev, err, early);
+    wr_stream_unref(s);
+}
+
 bool wr_stream_unheard(const struct wr_stream *s)
 {
     return !wr_stream_listens(s, WR_EV_ERROR) && !handled(s);

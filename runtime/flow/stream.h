@@ -220,6 +220,9 @@ void wr_stream_check(const struct wr_stream *s);
 void wr_stream_emit(struct wr_stream *s, enum wr_event ev, const struct wr_item *item, struct wr_stream *other,
                     struct wr_error *err);
 
+/* Tells those inside the core who follow S, EARLY ones or the others, of an event that somebody has emitted by hand. */
+void wr_stream_tell(struct wr_stream *s, enum wr_event ev, struct wr_error *err, bool early);
+
 /* Would an 'error' of S be uncaught: does nobody listen, nor look after it inside the core? */
 bool wr_stream_unheard(const struct wr_stream *s);
 

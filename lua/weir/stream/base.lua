@@ -163,6 +163,22 @@ function Stream:_listening(name, count)
   if rawget(self, '_u') then core_listener(self, number, count > 0, count > before) end
 end
 
+local FOLLOWED = { error = true, ['end'] = true, finish = true, drain = true, close = true }
+
+---Emits by hand. Of `'error'`, `'end'`, `'finish'`, `'drain'` and `'close'` pipes, pipelines and `finished` hear too, as in Node, where
+---they are listeners like others; the state of the stream is not changed by it. Whether anybody listened.
+---@param name any
+---@param ... any
+---@return boolean
+function Stream:emit(name, ...)
+  if not FOLLOWED[name] or not rawget(self, '_u') then return emit(self, name, ...) end
+  local number = eventNumbers[name]
+  local unheard = core.tell(self, number, (...), true)
+  local heard = name == 'error' and not unheard and self:listenerCount 'error' == 0 or emit(self, name, ...)
+  core.tell(self, number, (...), false)
+  return heard
+end
+
 -- Listeners that came before init (a subclass may add some).
 local function tellListeners(self)
   for name, count in pairs(self._counts or {}) do
