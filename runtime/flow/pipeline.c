@@ -149,15 +149,13 @@ static void conclude(struct wr_pipeline *p, struct wr_error *err, int stage, boo
     note(p, err, stage);
     if (!p->error && !final)
         return;
-    if (final) { /* first, so that what the destroying brings about does not come here again */
-        p->scheduled = true;
-        wr_tick_add(p->flow, call_tick, NULL, NULL, (struct wr_done){.arg = (intptr_t)p});
-    }
-    if (p->destroyed)
-        return;
+    p->scheduled = final; /* first, so that what the destroying brings about does not come here again */
+    bool destroys = !p->destroyed;
     p->destroyed = true;
-    for (uint32_t i = 0; i < p->count; i++)
+    for (uint32_t i = 0; destroys && i < p->count; i++)
         destroy_stage(&p->stages[i]);
+    if (final) /* behind the events of those that were destroyed */
+        wr_tick_add(p->flow, call_tick, NULL, NULL, (struct wr_done){.arg = (intptr_t)p});
 }
 
 static void one_less(struct wr_pipeline *p, struct wr_error *err, int stage)

@@ -251,7 +251,7 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
 
 bool wr_readable_flows_at_once(const struct wr_stream *s)
 {
-    const uint32_t looks = WR_R_FLOWING | WR_R_SYNC | WR_R_RESUME_SCHEDULED;
+    const uint32_t looks = WR_R_FLOWING | WR_R_SYNC | WR_R_RESUME_WAITS;
     return (s->r & looks) == WR_R_FLOWING && s->pipe_count && s->flow->moving < WR_CASCADE_MAX;
 }
 
@@ -464,7 +464,7 @@ static void resume_tick(struct wr_flow *f, struct wr_tick *t)
     struct wr_item none = {0};
     if (s->read != WR_READ_READING)
         wr_readable_read(s, 0, &none);
-    s->r &= ~(uint32_t)WR_R_RESUME_SCHEDULED;
+    s->r &= ~(uint32_t)(WR_R_RESUME_SCHEDULED | WR_R_RESUME_WAITS);
     wr_stream_emit(s, WR_EV_RESUME, NULL, NULL, NULL);
     wr_readable_flow(s);
     if (s->r & WR_R_FLOWING && s->read != WR_READ_READING)
@@ -478,6 +478,8 @@ void wr_readable_resume(struct wr_stream *s)
         s->r |= WR_R_HAS_FLOWING;
         if (!(s->r & WR_R_READABLE_LISTENING))
             s->r |= WR_R_FLOWING;
+        if (wr_readable_length(s))
+            s->r |= WR_R_RESUME_WAITS;
         if (!(s->r & WR_R_RESUME_SCHEDULED)) {
             s->r |= WR_R_RESUME_SCHEDULED;
             wr_tick_add(s->flow, resume_tick, s, NULL, NOBODY);

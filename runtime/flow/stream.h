@@ -108,7 +108,8 @@ enum {
     WR_R_HAS_PAUSED = 1 << 9,
     WR_R_PAUSED = 1 << 10,
     WR_R_FLOW_SCHEDULED = 1 << 11, /* a tick will move what is buffered into the pipes */
-    WR_R_MULTI_PIPE = 1 << 12
+    WR_R_MULTI_PIPE = 1 << 12,
+    WR_R_RESUME_WAITS = 1 << 13 /* ... with chunks in the buffer, which wait for its tick */
 };
 
 /* Notes of the writable side beside its state. */
