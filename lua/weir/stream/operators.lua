@@ -481,7 +481,9 @@ end
 -- when it would be left.
 local function takeNext(self)
   refuseAborted(self)
-  if self.iterator and self.left <= 1 then giveWay(core.nextTick) end
+  if self.iterator then
+    for _ = self.left, 1 do giveWay(core.nextTick) end
+  end
   local item
   if self.left > 0 or not self.iterator then item = ask(self) end
   self.left = self.left - 1
