@@ -517,8 +517,11 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             }
             if (waits)
                 return WAITS;
-            wr_readable_ask(s, 1); /* before the chunk is taken that makes room */
-            last_words(s, 1);
+            if (s->w & WR_W_HOLDING ||
+                p->listening) { /* before the chunk is taken that makes room; it shows where P stops */
+                wr_readable_ask(s, 1);
+                last_words(s, 1);
+            }
             if (!still_flows(s, p) || !at_rest(dest))
                 return EXACT_PATH;
         }
