@@ -73,18 +73,21 @@ static void make_object(struct wr_bind *b, lua_State *L, const char *code, const
     wr_enter_end(b, co);
 }
 
-/* Tells the error object on top of L, unless it knows, that it arose in what runs there. */
-static void place(lua_State *L)
+/* Tells the error object on top of L, if it is one and does not know, that it arose in what runs there. Whether it is one. */
+static bool place(lua_State *L)
 {
+    if (!lua_istable(L, -1))
+        return false;
     lua_pushliteral(L, "_stack");
     lua_rawget(L, -2);
     bool knows = !lua_isnil(L, -1);
     lua_pop(L, 1);
     if (knows)
-        return;
+        return true;
     lua_pushliteral(L, "_stack");
     luaL_traceback(L, L, "", 1);
     lua_rawset(L, -3);
+    return true;
 }
 
 struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index)
@@ -94,8 +97,7 @@ struct wr_error *wr_errors_take(struct wr_bind *b, lua_State *L, int index)
     lua_pushvalue(L, index);
     if (!lua_istable(L, -1)) {
         make_object(b, L, NULL, NULL);
-        if (lua_istable(L, -1))
-            place(L);
+        place(L);
     }
     struct wr_fault fault = {WR_DOMAIN_HOST, 0, "", ""};
     if (lua_istable(L, -1)) {
@@ -179,9 +181,7 @@ struct wr_error *wr_errors_new(struct wr_bind *b, lua_State *L, enum wr_code cod
     struct wr_fault fault = wr_error_fault(code);
     lua_pushstring(L, message);
     make_object(b, L, fault.code, NULL);
-    if (lua_istable(L, -1))
-        place(L);
-    struct wr_error *e = lua_istable(L, -1) ? wr_errors_take(b, L, -1) : wr_error_new(&b->alloc, fault);
+    struct wr_error *e = place(L) ? wr_errors_take(b, L, -1) : wr_error_new(&b->alloc, fault);
     lua_pop(L, 1);
     return e;
 }
@@ -205,9 +205,7 @@ int wr_errors_raise(struct wr_bind *b, lua_State *L, const char *code, const cha
 {
     lua_pushstring(L, message);
     make_object(b, L, code, NULL);
-    if (lua_istable(L, -1))
-        place(L);
-    else
+    if (!place(L))
         lua_pushstring(L, message);
     return throw_top(L);
 }

@@ -5,9 +5,9 @@
 #include "errors.h"
 #include "finished.h"
 #include "life.h"
-#include "pump.h"
 #include "pipe.h"
 #include "pipeline.h"
+#include "pump.h"
 #include "luastream.h"
 
 #include "methods.h"

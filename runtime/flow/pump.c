@@ -223,6 +223,13 @@ static void hold(struct wr_stream *s)
     s->w |= WR_W_HOLDING;
 }
 
+/* P's destination is full, and will not go on by itself. */
+static void jam(struct wr_pipe *p)
+{
+    hold(p->dest);
+    stop_if_full(p);
+}
+
 static void fill(struct wr_stream *s);
 
 /* Is P's destination full, and will nothing make room? Then P stops. If something will, P's source may have to be told. */
@@ -235,8 +242,7 @@ static bool jams(struct wr_pipe *p)
         return false;
     }
     fill(p->source); /* it was asked before its last chunk was taken */
-    hold(p->dest);
-    stop_if_full(p);
+    jam(p);
     return true;
 }
 
@@ -496,11 +502,10 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
     for (;;) {
         s->r &= ~(uint32_t)WR_R_EMITTED_READABLE; /* as a read does */
         if (full(dest) && !moves_on(dest)) {      /* its tick, which would say so, comes later */
-            hold(dest);
-            stop_if_full(p);
+            jam(p);
             return EXACT_PATH;
         }
-        bool waits = full(dest) && moves_on(dest);
+        bool waits = full(dest);
         bool reads = !waits && at_rest(dest) && readable_in_bursts(s);
         if (!reads) {
             fill(s);
@@ -517,8 +522,8 @@ static enum verdict cross(struct wr_stream *s, struct wr_pipe *p)
             }
             if (waits)
                 return WAITS;
-            if (s->w & WR_W_HOLDING ||
-                p->listening) { /* before the chunk is taken that makes room; it shows where P stops */
+            /* before the chunk is taken that makes room; it shows where P stops */
+            if (s->w & WR_W_HOLDING || p->listening) {
                 wr_readable_ask(s, 1);
                 last_words(s, 1);
             }

@@ -239,10 +239,8 @@ static void add(struct wr_stream *s, struct wr_item item, bool front)
         }
         if (s->buffering)
             return;
-        if (direct) {
-            wr_tick_flow(s);
-            s->flow->due = true;
-        }
+        if (direct)
+            wr_tick_flow_due(s);
         if (s->r & WR_R_NEED_READABLE)
             emit_readable(s);
     }
@@ -271,8 +269,7 @@ void wr_readable_arrived(struct wr_stream *s)
 {
     if (s->r & WR_R_FLOWING && wr_readable_consumed(s)) {
         s->r &= ~(uint32_t)WR_R_NEED_READABLE;
-        wr_tick_flow(s);
-        s->flow->due = true;
+        wr_tick_flow_due(s);
         return;
     }
     if (s->r & WR_R_NEED_READABLE)

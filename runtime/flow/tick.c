@@ -163,6 +163,12 @@ bool wr_tick_drain(struct wr_flow *f, uint32_t limit)
     return !f->no_memory && (f->ticks.count || f->wakes.count);
 }
 
+void wr_tick_flow_due(struct wr_stream *s)
+{
+    s->flow->due = true;
+    wr_tick_flow(s);
+}
+
 void wr_tick_flow_on(struct wr_stream *s, uint32_t chunks)
 {
     s->flow->moved += chunks * CHUNKS_A_FLOW;

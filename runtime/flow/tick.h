@@ -74,6 +74,9 @@ void wr_tick_add_last(struct wr_flow *f, void (*run)(struct wr_flow *f, struct w
 /* Puts wr_readable_flow(S) off. One tick does it for all streams that wait for it. */
 void wr_tick_flow(struct wr_stream *s);
 
+/* The same for what a push has left in S's buffer: it crosses before the next tick. */
+void wr_tick_flow_due(struct wr_stream *s);
+
 /* The same for S after so many chunks one by one, which count for the drain as much as ticks. */
 void wr_tick_flow_on(struct wr_stream *s, uint32_t chunks);
 

@@ -12,15 +12,6 @@
 #include "open.h"
 #include "repl.h"
 
-static int open_libraries(lua_State *L)
-{
-    luaL_openlibs(L);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "ffi");
-    lua_call(L, 1, 0);
-    return 0;
-}
-
 #ifdef WR_HARD
 /* In the hard build Lua's memory comes through a door of its own. The state and its libraries are made first: LuaJIT does not
  * survive that their allocations fail (the ffi: it is closed as if it were whole). */
@@ -30,6 +21,15 @@ static void *door(void *user, void *ptr, size_t old_size, size_t new_size)
         return wr_alloc_resize(user, ptr, old_size, new_size);
     wr_alloc_free(user, ptr, old_size);
     return NULL;
+}
+
+static int open_libraries(lua_State *L)
+{
+    luaL_openlibs(L);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "ffi");
+    lua_call(L, 1, 0);
+    return 0;
 }
 
 static lua_State *new_state(struct wr_alloc *memory)
@@ -73,7 +73,7 @@ static int open_hard(lua_State *L)
 
 /* In this build alone there is a module `weir.hard`, with which a script says for itself from where on allocations count. Where
  * Lua's own fail, nothing is compiled: about once in a thousand runs LuaJIT itself did not survive that while it compiled. */
-static void prepare_hard(lua_State *L)
+static void prepare(lua_State *L)
 {
     if (wr_hardmode_get("lua") > 0)
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
@@ -90,9 +90,9 @@ static lua_State *new_state(struct wr_alloc *memory)
     return luaL_newstate();
 }
 
-static void prepare_hard(lua_State *L)
+static void prepare(lua_State *L)
 {
-    (void)L;
+    luaL_openlibs(L);
 }
 #endif
 
@@ -115,11 +115,8 @@ struct call {
 static int run(lua_State *L)
 {
     struct call *call = lua_touserdata(L, 1);
-#ifndef WR_HARD
-    open_libraries(L);
-#endif
+    prepare(L);
     wr_open_preload(L);
-    prepare_hard(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "weir.command");
     lua_call(L, 1, 1);

@@ -65,9 +65,8 @@ class Differences {
 
   // 5: once there was an answer
   released(callback, cleanup, kept) {
-    const { acts } = this;
     return (...args) => {
-      if (!kept && acts.call(this, 5)) cleanup();
+      if (!kept && this.acts(5)) cleanup();
       callback(...args);
     };
   }

@@ -82,7 +82,7 @@ Readable.isPaused = core.properties.isPaused
 ---@param options? { finish?: boolean }
 ---@return T dest
 function Readable:pipe(dest, options)
-  if not class.is(dest, base.Stream) or dest.writable == nil then error(errors.argType('dest', 'Writable', dest), 2) end
+  if not base.isStream(dest) or dest.writable == nil then error(errors.argType('dest', 'Writable', dest), 2) end
   local finish = true
   if options ~= nil then
     if type(options) ~= 'table' then error(errors.argType('options', 'table', options), 2) end
@@ -97,7 +97,7 @@ end
 ---@param dest? weir.Writable
 ---@return weir.Readable self
 function Readable:unpipe(dest)
-  if dest ~= nil and not class.is(dest, base.Stream) then error(errors.argType('dest', 'Writable', dest), 2) end
+  if dest ~= nil and not base.isStream(dest) then error(errors.argType('dest', 'Writable', dest), 2) end
   core_unpipe(self, dest)
   return self
 end
